@@ -1,0 +1,277 @@
+//! Calls of functions and syscalls, and the way back.
+//!
+//! r6 to r9 (and r10 where the program moves it) are SSA values of the caller, so a call saves
+//! nothing for the virtual machine: the register allocator keeps what is still needed.
+
+use {
+    crate::{
+        cfg::BlockId,
+        comments::Role,
+        dialect::FrameLayout,
+        exception::Shared,
+        function::{FunctionCx, FunctionName, Position, TRUSTED, signature},
+    },
+    cranelift_codegen::ir::{
+        AbiParam, BlockArg, ExtFuncData, ExternalName, FuncRef, Inst, InstBuilder, Signature,
+        UserExternalName, Value,
+        condcodes::IntCC,
+        types::{I32, I64},
+    },
+    sbpf_runtime::{
+        abi::{Exception, offset},
+        site::{RegisterSet, SiteKind},
+    },
+};
+
+/// Registers that a frame keeps over a call.
+const SAVED: RegisterSet = RegisterSet::range(6, 10);
+
+impl FunctionCx<'_> {
+    /// `call` of the function at `target`.
+    pub(crate) fn call(&mut self, block: BlockId, at: Position, target: u32) {
+        let Some(start) = self.analysis.graph.block_at(target) else {
+            unreachable!("`Graph` makes a block of every call's target");
+        };
+        let frame = self.push_frame(at);
+        let registers = self.analysis.liveness.live_in(start);
+        let arguments = self.arguments(frame, registers);
+        let unit = self.analysis.units.owner(start);
+        let callee = self.callee(FunctionName::Unit(unit), registers);
+        let call = self.builder.ins().call(callee, &arguments);
+        self.after_call(block, call);
+    }
+
+    /// `callx`: the frame is pushed first, so its error comes first. A target at which no
+    /// function was known to start is left to the interpreter.
+    pub(crate) fn call_register(&mut self, block: BlockId, at: Position, register: u8) {
+        let frame = self.push_frame(at);
+        let address = self.register(register);
+        let text = self.constant(self.analysis.program.text_address as i64);
+        let offset = self.builder.ins().isub(address, text);
+        let three = self.constant(3);
+        let pc = self.builder.ins().ushr(offset, three);
+        let length = self.constant(self.analysis.program.len() as i64);
+        let is_outside = self
+            .builder
+            .ins()
+            .icmp(IntCC::UnsignedGreaterThanOrEqual, pc, length);
+        self.raise_if(is_outside, at, Exception::CallOutsideTextSegment);
+
+        let entries = self.load_context(I64, offset::ENTRIES);
+        let two = self.constant(2);
+        let scaled = self.builder.ins().ishl(pc, two);
+        let entry = self.builder.ins().iadd(entries, scaled);
+        let entry = self.builder.ins().uload32(TRUSTED, entry, 0);
+        let zero = self.constant(0);
+        let is_unknown = self.builder.ins().icmp(IntCC::Equal, entry, zero);
+        self.raise_if(is_unknown, at, Exception::Bailout);
+
+        let code = self.load_context(I64, offset::CODE);
+        let callee = self.builder.ins().iadd(code, entry);
+        let registers = self.analysis.liveness.indirect_parameters;
+        let arguments = self.arguments(frame, registers);
+        let signature = self.builder.import_signature(signature(registers));
+        let call = self
+            .builder
+            .ins()
+            .call_indirect(signature, callee, &arguments);
+        self.after_call(block, call);
+    }
+
+    /// A call that fails when its frame has been pushed.
+    pub(crate) fn call_and_raise(&mut self, at: Position, exception: Exception) {
+        self.push_frame(at);
+        self.raise_at(at, exception);
+    }
+
+    /// A syscall. Its arguments and the meter go through the context, which the embedder sees.
+    pub(crate) fn syscall(&mut self, block: BlockId, at: Position, index: u32) {
+        // Word by word, and straight to where the embedder reads them: a copy of words just stored
+        // would wait for them to leave the store buffer.
+        let passed = self.load_context(I64, offset::ARGUMENTS);
+        for register in 0..6 {
+            let value = self.register(register);
+            self.builder
+                .ins()
+                .store(TRUSTED, value, passed, 8 * i32::from(register));
+        }
+        let meter = self.meter();
+        self.store_context(meter, offset::METER);
+        self.store_context(self.frame, offset::FRAME);
+        let site = self.site(at.pc, 0, SiteKind::Syscall { index });
+        let callback = self.load_context(I64, offset::SYSCALL);
+        let signature = self.callback_signature(true);
+        let signature = self.builder.import_signature(signature);
+        let call = self
+            .builder
+            .ins()
+            .call_indirect(signature, callback, &[self.context, site]);
+        let meter = self.builder.inst_results(call)[0];
+        let goes_on = self.builder.create_block();
+        let ends = self.cold_block(Role::SyscallEnds { pc: at.pc });
+        self.branch_if_negative(meter, ends, goes_on);
+
+        // The interpreter may have to go on after the syscall, with the result it left in r0.
+        self.builder.switch_to_block(ends);
+        let after = self.analysis.liveness.after(&self.analysis.graph, block);
+        self.spill(after.without(RegisterSet::of(0)));
+        self.jump_shared(Shared::Leave);
+
+        self.builder.switch_to_block(goes_on);
+        self.set_meter(meter);
+        self.reload(RegisterSet::of(0));
+        self.fall_through(block);
+    }
+
+    /// `exit`: hands back r0, and what else some caller reads.
+    pub(crate) fn exit(&mut self, at: Position) {
+        let results = self.analysis.liveness.side_results;
+        self.spill(results);
+        if self.analysis.is_outermost[self.unit.0 as usize] {
+            let pc = self.constant(i64::from(at.pc));
+            self.store_context(pc, offset::EXIT_PC);
+        }
+        let (result, meter) = (self.register(0), self.meter());
+        self.builder.ins().return_(&[result, meter]);
+    }
+
+    /// r10 with fixed frames, which the frame value determines.
+    pub(crate) fn frame_pointer(&mut self) -> Value {
+        let bias = self.load_context(I64, offset::FRAME_BIAS);
+        let frame = match self.analysis.program.dialect.frames {
+            FrameLayout::Fixed { stride: 2, .. } => self.builder.ins().iadd(self.frame, self.frame),
+            _ => self.frame,
+        };
+        self.builder.ins().iadd(bias, frame)
+    }
+
+    /// The frame value of a callee, after the check of the call depth.
+    fn push_frame(&mut self, at: Position) -> Value {
+        let step = match self.analysis.program.dialect.frames {
+            FrameLayout::Fixed { size, .. } => i64::from(size),
+            FrameLayout::Manual => 1,
+        };
+        let step = self.constant(step);
+        let frame = self.builder.ins().iadd(self.frame, step);
+        let limit = self.load_context(I64, offset::FRAME_LIMIT);
+        let is_exceeded = self.builder.ins().icmp(IntCC::Equal, frame, limit);
+        self.raise_if(is_exceeded, at, Exception::CallDepthExceeded);
+        frame
+    }
+
+    /// Context, meter, frame and registers, in the order of [`signature`].
+    pub(crate) fn arguments(&mut self, frame: Value, registers: RegisterSet) -> Vec<Value> {
+        let mut arguments = vec![self.context, self.meter(), frame];
+        for register in registers.iter() {
+            arguments.push(self.register(register));
+        }
+        arguments
+    }
+
+    /// Takes the results of a call, or passes a negative meter on.
+    fn after_call(&mut self, block: BlockId, call: Inst) {
+        let results = self.builder.inst_results(call).to_vec();
+        let (result, meter) = (results[0], results[1]);
+        let goes_on = self.builder.create_block();
+        let return_pc = self.analysis.graph.block(block).end;
+        let unwinds = self.cold_block(Role::Unwind { pc: return_pc });
+        self.branch_if_negative(meter, unwinds, goes_on);
+
+        self.builder.switch_to_block(unwinds);
+        let after = self.analysis.liveness.after(&self.analysis.graph, block);
+        let saved = after.intersection(SAVED);
+        for register in saved.iter() {
+            let value = self.register(register);
+            self.store_context(value, offset::saved(register));
+        }
+        let site = self.site(return_pc, 0, SiteKind::Call { saved });
+        let unwind = self.shared_block(Shared::Unwind);
+        self.builder.ins().jump(unwind, &[BlockArg::Value(site)]);
+
+        self.builder.switch_to_block(goes_on);
+        self.set_meter(meter);
+        self.set_register(0, result);
+        self.reload(after.intersection(RegisterSet::range(1, 5)));
+        self.fall_through(block);
+    }
+
+    fn fall_through(&mut self, block: BlockId) {
+        if let Some(next) = self.analysis.graph.block(block).successors[0] {
+            self.go_to(next);
+        }
+    }
+
+    fn branch_if_negative(
+        &mut self,
+        meter: Value,
+        negative: cranelift_codegen::ir::Block,
+        otherwise: cranelift_codegen::ir::Block,
+    ) {
+        let zero = self.constant(0);
+        let is_negative = self.builder.ins().icmp(IntCC::SignedLessThan, meter, zero);
+        self.builder
+            .ins()
+            .brif(is_negative, negative, &[], otherwise, &[]);
+        self.builder.seal_block(negative);
+        self.builder.seal_block(otherwise);
+    }
+
+    /// The signature of a [`sbpf_runtime::abi::Callback`], or of a
+    /// [`sbpf_runtime::abi::MeterCallback`].
+    pub(crate) fn callback_signature(&self, returns_meter: bool) -> Signature {
+        callback_signature(self.host_convention, returns_meter)
+    }
+
+    /// A function of the program, declared once in each unit that calls it.
+    pub(crate) fn callee(&mut self, name: FunctionName, registers: RegisterSet) -> FuncRef {
+        if let Some(callee) = self.callees.get(&name) {
+            return *callee;
+        }
+        let signature = match name {
+            FunctionName::Access | FunctionName::AccessSlow => access_signature(),
+            _ => signature(registers),
+        };
+        let callee = declare(&mut self.builder, name, signature);
+        self.callees.insert(name, callee);
+        callee
+    }
+}
+
+/// The signature of callbacks in the host's convention.
+pub(crate) fn callback_signature(
+    convention: cranelift_codegen::isa::CallConv,
+    returns_meter: bool,
+) -> Signature {
+    let mut signature = Signature::new(convention);
+    signature
+        .params
+        .extend([AbiParam::new(I64), AbiParam::new(I32)]);
+    if returns_meter {
+        signature.returns.push(AbiParam::new(I64));
+    }
+    signature
+}
+
+/// The signature of the function that forwards to the access callback.
+pub(crate) fn access_signature() -> Signature {
+    callback_signature(cranelift_codegen::isa::CallConv::PreserveAll, false)
+}
+
+/// Declares a function of the same program, within reach of a direct call.
+pub(crate) fn declare(
+    builder: &mut cranelift_frontend::FunctionBuilder<'_>,
+    name: FunctionName,
+    signature: Signature,
+) -> FuncRef {
+    let (namespace, index) = name.to_user_name();
+    let name = builder
+        .func
+        .declare_imported_user_function(UserExternalName { namespace, index });
+    let signature = builder.import_signature(signature);
+    builder.import_function(ExtFuncData {
+        name: ExternalName::User(name),
+        signature,
+        colocated: true,
+        patchable: false,
+    })
+}

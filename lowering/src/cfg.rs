@@ -1,0 +1,282 @@
+//! Basic blocks of the whole program and the jumps between them.
+//!
+//! Only what is reachable from a function start is decoded. A block has one entry, at its first
+//! instruction, and ends before the next leader, at a jump, or at a call, since a callee spends
+//! from the same meter. Costs are counted here: one for each instruction.
+
+use crate::{
+    decode::{Program, decode},
+    error::LoweringError,
+    insn::{Arithmetic, Insn, Operand, Operation},
+};
+
+/// The most instructions in a block; longer runs are split, so that no stage sees a block whose
+/// size a program chooses.
+pub const MAX_BLOCK: u32 = 256;
+
+/// Index of a block in its [`Graph`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlockId(pub u32);
+
+impl BlockId {
+    /// The block's index.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A basic block.
+#[derive(Debug, Clone, Copy)]
+pub struct Block {
+    /// The pc of the first instruction.
+    pub start: u32,
+    /// The pc after the last instruction.
+    pub end: u32,
+    /// The pc of the last instruction.
+    pub last: u32,
+    /// Instructions in the block, which is what it costs.
+    pub cost: u32,
+    /// Where control may go next within the function: fall through first, then the jump's target.
+    pub successors: [Option<BlockId>; 2],
+}
+
+impl Block {
+    /// The blocks that control may go to.
+    pub fn successors(&self) -> impl Iterator<Item = BlockId> {
+        self.successors.into_iter().flatten()
+    }
+}
+
+/// The reachable part of a program as basic blocks.
+#[derive(Debug)]
+pub struct Graph {
+    /// Blocks in the order of their start.
+    pub blocks: Vec<Block>,
+    /// Blocks at which functions start: the program's entry first.
+    pub starts: Vec<BlockId>,
+    insns: Vec<Option<Insn>>,
+    block_at: Vec<u32>,
+}
+
+/// Marks a pc at which no block starts.
+const NO_BLOCK: u32 = u32::MAX;
+
+impl Graph {
+    /// Decodes what is reachable and finds its blocks.
+    ///
+    /// # Errors
+    /// When an instruction can't be decoded, or the entry is not in the text.
+    pub fn build(program: &Program<'_>) -> Result<Self, LoweringError> {
+        let mut discovery = Discovery::new(program);
+        if program.entry > program.len() {
+            return Err(LoweringError::EntryOutsideText(program.entry));
+        }
+        let mut starts = vec![program.entry as u32];
+        for &start in program
+            .function_starts
+            .iter()
+            .chain(program.functions.values())
+        {
+            if start < program.len() {
+                starts.push(start as u32);
+            }
+        }
+        for &start in &starts {
+            discovery.mark(start);
+        }
+        discovery.run()?;
+        starts.append(&mut discovery.called);
+        starts[1..].sort_unstable();
+        starts.dedup();
+        Ok(discovery.into_graph(&starts))
+    }
+
+    /// A block by its id.
+    pub fn block(&self, id: BlockId) -> &Block {
+        &self.blocks[id.index()]
+    }
+
+    /// The block that starts at `pc`.
+    pub fn block_at(&self, pc: u32) -> Option<BlockId> {
+        let id = *self.block_at.get(pc as usize)?;
+        (id != NO_BLOCK).then_some(BlockId(id))
+    }
+
+    /// The instructions of a block with their pcs.
+    pub fn insns(&self, id: BlockId) -> impl Iterator<Item = (u32, &Insn)> {
+        let block = self.block(id);
+        let mut pc = block.start;
+        std::iter::from_fn(move || {
+            let insn = (pc < block.end)
+                .then(|| self.insns[pc as usize].as_ref())
+                .flatten()?;
+            let at = pc;
+            pc += u32::from(insn.slots);
+            Some((at, insn))
+        })
+    }
+
+    /// The last instruction of a block, if it transfers control.
+    pub fn terminator(&self, id: BlockId) -> Option<(u32, &Insn)> {
+        let pc = self.block(id).last;
+        Some((pc, self.insn(pc)?)).filter(|(_, insn)| insn.ends_block())
+    }
+
+    /// The instruction at `pc`, if it is reachable.
+    pub fn insn(&self, pc: u32) -> Option<&Insn> {
+        self.insns.get(pc as usize)?.as_ref()
+    }
+}
+
+/// What is known while following the control flow.
+struct Discovery<'p> {
+    program: &'p Program<'p>,
+    /// One more than the text has slots: falling off the end is an instruction that fails.
+    insns: Vec<Option<Insn>>,
+    is_leader: Vec<bool>,
+    worklist: Vec<u32>,
+    called: Vec<u32>,
+}
+
+impl<'p> Discovery<'p> {
+    fn new(program: &'p Program<'p>) -> Self {
+        let slots = program.len() + 1;
+        Self {
+            program,
+            insns: vec![None; slots],
+            is_leader: vec![false; slots],
+            worklist: Vec::new(),
+            called: Vec::new(),
+        }
+    }
+
+    fn mark(&mut self, pc: u32) {
+        if !std::mem::replace(&mut self.is_leader[pc as usize], true) {
+            self.worklist.push(pc);
+        }
+    }
+
+    fn run(&mut self) -> Result<(), LoweringError> {
+        while let Some(leader) = self.worklist.pop() {
+            let mut pc = leader;
+            let mut length = 0;
+            let mut before = None;
+            while self.insns[pc as usize].is_none() {
+                if length == MAX_BLOCK {
+                    self.mark(pc);
+                    break;
+                }
+                let insn = decode(self.program, pc as usize)?;
+                self.insns[pc as usize] = Some(insn);
+                self.note_address(&insn, before.replace(insn));
+                pc += u32::from(insn.slots);
+                length += 1;
+                if insn.ends_block() {
+                    self.follow(&insn, pc);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a constant that is the address of an instruction for a pointer to a function, which
+    /// `callx` may be given later.
+    fn note_address(&mut self, insn: &Insn, before: Option<Insn>) {
+        let constant = |insn: &Insn, wanted: Arithmetic| match insn.operation {
+            Operation::Arithmetic(operation, _, _, Operand::Immediate(value))
+                if operation == wanted =>
+            {
+                Some(value as u64)
+            }
+            _ => None,
+        };
+        let address = match (
+            constant(insn, Arithmetic::Move),
+            constant(insn, Arithmetic::Or),
+        ) {
+            (Some(value), _) => value,
+            // `mov32 low` and `hor64 high`, where there is no `lddw`.
+            (_, Some(high)) => {
+                let low = before.filter(|before| before.destination == insn.destination);
+                let low = low.and_then(|before| constant(&before, Arithmetic::Move));
+                high | low.unwrap_or(0) & u64::from(u32::MAX)
+            }
+            _ => return,
+        };
+        let offset = address.wrapping_sub(self.program.text_address);
+        if offset < self.program.text.len() as u64 && offset.is_multiple_of(8) {
+            self.called.push((offset / 8) as u32);
+            self.mark((offset / 8) as u32);
+        }
+    }
+
+    fn follow(&mut self, insn: &Insn, next: u32) {
+        match insn.operation {
+            Operation::Jump { target } => self.mark(target),
+            Operation::Branch { target, .. } => {
+                self.mark(target);
+                self.mark(next);
+            }
+            Operation::Call { target } => {
+                self.called.push(target);
+                self.mark(target);
+                self.mark(next);
+            }
+            Operation::Syscall { .. } | Operation::CallRegister { .. } => self.mark(next),
+            _ => {}
+        }
+    }
+
+    fn into_graph(self, starts: &[u32]) -> Graph {
+        let leaders = (0..self.is_leader.len()).filter(|&pc| self.is_leader[pc]);
+        let mut block_at = vec![NO_BLOCK; self.is_leader.len()];
+        for (id, pc) in leaders.clone().enumerate() {
+            block_at[pc] = id as u32;
+        }
+        let id_at = |pc: u32| Some(BlockId(block_at[pc as usize]));
+        let blocks = leaders
+            .map(|start| {
+                let (mut pc, mut last, mut cost) = (start, start, 0);
+                let successors = loop {
+                    let Some(insn) = self.insns[pc] else {
+                        break [None, None];
+                    };
+                    last = pc;
+                    pc += usize::from(insn.slots);
+                    cost += 1;
+                    match insn.operation {
+                        Operation::Jump { target } => break [None, id_at(target)],
+                        Operation::Branch { target, .. } => {
+                            break [id_at(pc as u32), id_at(target)];
+                        }
+                        Operation::Call { .. }
+                        | Operation::Syscall { .. }
+                        | Operation::CallRegister { .. } => break [id_at(pc as u32), None],
+                        _ if insn.ends_block() => break [None, None],
+                        _ if self.is_leader[pc] => break [id_at(pc as u32), None],
+                        _ => {}
+                    }
+                };
+                let (start, end, last) = (start as u32, pc as u32, last as u32);
+                Block {
+                    start,
+                    end,
+                    last,
+                    cost,
+                    successors,
+                }
+            })
+            .collect();
+        let starts = starts
+            .iter()
+            .map(|&pc| BlockId(block_at[pc as usize]))
+            .collect();
+        Graph {
+            blocks,
+            starts,
+            insns: self.insns,
+            block_at,
+        }
+    }
+}

@@ -1,0 +1,540 @@
+//! What CLIF was made from, for people who read it.
+
+use {
+    crate::{
+        function::{Analysis, FunctionName},
+        insn::{Insn, Operation},
+    },
+    cranelift_codegen::{
+        entity::SecondaryMap,
+        ir::{
+            Block, ExternalName, Function, Inst, InstructionData, Opcode, Value, ValueDef,
+            entities::AnyEntity,
+        },
+        write::{FuncWriter, PlainWriter},
+    },
+    sbpf_runtime::{
+        abi::{Exception, TRANSLATION_SHIFT, offset},
+        site::RegisterSet,
+    },
+    std::{collections::HashMap, fmt, ops::Range},
+};
+
+/// What a CLIF block is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Takes the parameters.
+    Entry,
+    /// Starts a basic block with its meter check.
+    Basic {
+        /// The block's first pc.
+        pc: u32,
+        /// Its instructions.
+        cost: u32,
+    },
+    /// The budget does not cover the basic block.
+    Budget {
+        /// The block's first pc.
+        pc: u32,
+    },
+    /// The budget covers the basic block.
+    Paid {
+        /// The block's first pc.
+        pc: u32,
+    },
+    /// The region cache has the start of the range; has it the end?
+    TranslationEnd {
+        /// The first access of the group.
+        pc: u32,
+    },
+    /// The region cache has the range.
+    Translation {
+        /// The first access of the group.
+        pc: u32,
+    },
+    /// The host address is known, one way or the other.
+    Translated {
+        /// The first access of the group.
+        pc: u32,
+    },
+    /// The region cache does not have the range.
+    Access {
+        /// The first access of the group.
+        pc: u32,
+    },
+    /// The interpreter has executed the stretch.
+    Interpreted {
+        /// The first access of the group.
+        pc: u32,
+    },
+    /// Goes on behind a stretch of accesses, whoever has executed it.
+    StretchEnd {
+        /// The first access of the stretch's last group.
+        pc: u32,
+    },
+    /// Raises an exception.
+    Raise {
+        /// Where.
+        pc: u32,
+        /// Which.
+        exception: Exception,
+    },
+    /// A syscall has ended the program.
+    SyscallEnds {
+        /// The call.
+        pc: u32,
+    },
+    /// A callee has ended the program.
+    Unwind {
+        /// Where the frame would have gone on.
+        pc: u32,
+    },
+    /// Goes on after a function or a syscall.
+    Returned,
+    /// Jumps into another unit.
+    TailCall {
+        /// The pc it jumps to.
+        pc: u32,
+    },
+    /// Records an exception.
+    SharedRaise,
+    /// Executes what the budget covers of a block.
+    SharedOutOfBudget,
+    /// Notes a frame that is left.
+    SharedUnwind,
+    /// Leaves from the innermost frame.
+    SharedLeave,
+    /// Leaves a frame.
+    SharedUnwound,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry => f.write_str("entry"),
+            Self::Basic { pc, cost } => write!(f, "meter: pc {pc}, cost {cost}"),
+            Self::Budget { pc } => write!(f, "exception: out of budget in the block at pc {pc}"),
+            Self::Paid { pc } => write!(f, "meter: pc {pc} is paid"),
+            Self::TranslationEnd { pc } => {
+                write!(f, "address translation: end of the range at pc {pc}")
+            }
+            Self::Translation { pc } => write!(f, "address translation: hit at pc {pc}"),
+            Self::Translated { pc } => write!(f, "address translation: done at pc {pc}"),
+            Self::Access { pc } => write!(f, "address translation: miss at pc {pc}"),
+            Self::Interpreted { pc } => write!(f, "address translation: interpreted from pc {pc}"),
+            Self::StretchEnd { pc } => {
+                write!(f, "address translation: behind the stretch of pc {pc}")
+            }
+            Self::Raise { pc, exception } => write!(f, "exception: {exception:?} at pc {pc}"),
+            Self::SyscallEnds { pc } => {
+                write!(f, "exception: syscall at pc {pc} ended the program")
+            }
+            Self::Unwind { pc } => write!(f, "exception: unwind the frame that returns to pc {pc}"),
+            Self::Returned => f.write_str("returned"),
+            Self::TailCall { pc } => write!(f, "tail call to pc {pc}"),
+            Self::SharedRaise => f.write_str("exception: raise(meter, exception)"),
+            Self::SharedOutOfBudget => f.write_str("exception: out_of_budget(meter, site)"),
+            Self::SharedUnwind => f.write_str("exception: unwind(site)"),
+            Self::SharedLeave => f.write_str("exception: leave"),
+            Self::SharedUnwound => f.write_str("exception: return a negative meter"),
+        }
+    }
+}
+
+impl Role {
+    /// Whether the block executes instructions of the program.
+    fn has_instructions(self) -> bool {
+        matches!(
+            self,
+            Self::Paid { .. } | Self::Translated { .. } | Self::StretchEnd { .. } | Self::Returned
+        )
+    }
+}
+
+/// What the symbols of a program are called.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Names of syscalls, by their number.
+    pub syscalls: Vec<String>,
+    /// Names of functions, by their first pc.
+    pub functions: HashMap<u32, String>,
+}
+
+impl Names {
+    /// An instruction, with the name of what it calls.
+    pub fn describe(&self, insn: &Insn) -> String {
+        match insn.operation {
+            Operation::Syscall { index } => match self.syscalls.get(index as usize) {
+                Some(name) => format!("syscall {name}"),
+                None => insn.to_string(),
+            },
+            Operation::Call { target } => match self.functions.get(&target) {
+                Some(name) => format!("{insn} {name}"),
+                None => insn.to_string(),
+            },
+            _ => insn.to_string(),
+        }
+    }
+
+    /// A generated function, in the terms of the program.
+    pub fn title(&self, analysis: &Analysis<'_>, function: FunctionName) -> String {
+        let unit = |unit: crate::units::UnitId| {
+            let pc = analysis.graph.block(analysis.units.unit(unit).entry).start;
+            let name = self
+                .functions
+                .get(&pc)
+                .map(|name| format!(", {name}"))
+                .unwrap_or_default();
+            format!("unit {}, pc {pc}{name}", unit.0)
+        };
+        match function {
+            FunctionName::Entry => "way in from the host".to_string(),
+            FunctionName::Access => "second level of the region cache".to_string(),
+            FunctionName::AccessSlow => "way out to the access callback".to_string(),
+            FunctionName::Unit(id) => unit(id),
+            FunctionName::Indirect(id) => format!("way of callx to {}", unit(id)),
+        }
+    }
+}
+
+/// The registers of a set, as `r0 r6 r7`, or `-`.
+pub fn registers(set: RegisterSet) -> String {
+    if set.is_empty() {
+        return "-".to_string();
+    }
+    let registers: Vec<String> = set.iter().map(|register| format!("r{register}")).collect();
+    registers.join(" ")
+}
+
+/// The roles of a function's blocks.
+#[derive(Debug, Default)]
+pub struct Comments {
+    roles: HashMap<Block, Role>,
+    is_enabled: bool,
+}
+
+impl Comments {
+    /// Comments that are kept if `is_enabled`.
+    pub fn new(is_enabled: bool) -> Self {
+        Self {
+            roles: HashMap::new(),
+            is_enabled,
+        }
+    }
+
+    /// Notes what a block is for.
+    pub fn block(&mut self, block: Block, role: Role) {
+        if self.is_enabled {
+            self.roles.insert(block, role);
+        }
+    }
+
+    /// The function as text: its blocks with their roles, its instructions with the sBPF
+    /// instructions they come from, its loads and stores with the fields of the context.
+    pub fn annotate(&self, analysis: &Analysis<'_>, names: &Names, function: &Function) -> String {
+        let mut text = String::new();
+        let mut function = function.clone();
+        function.dfg.resolve_all_aliases();
+        let function = &function;
+        let context = function
+            .layout
+            .entry_block()
+            .and_then(|block| function.dfg.block_params(block).first().copied());
+        let roles = self.with_inferred(function);
+        let mut writer = Annotator {
+            roles,
+            analysis,
+            names,
+            context,
+            rest: 0..0,
+            role: None,
+        };
+        // Writing to a string can't fail.
+        let _ = cranelift_codegen::write::decorate_function(&mut writer, &mut text, function);
+        text
+    }
+
+    /// The roles that were noted, and those of the blocks that follow from them.
+    fn with_inferred(&self, function: &Function) -> HashMap<Block, Role> {
+        let mut roles = self.roles.clone();
+        for block in function.layout.blocks() {
+            let Some(last) = function.layout.last_inst(block) else {
+                continue;
+            };
+            let dfg = &function.dfg;
+            let destinations: Vec<Block> = dfg.insts[last]
+                .branch_destination(&dfg.jump_tables, &dfg.exception_tables)
+                .iter()
+                .map(|call| call.block(&dfg.value_lists))
+                .collect();
+            for (index, destination) in destinations.iter().enumerate() {
+                let other = destinations
+                    .get(1 - index.min(1))
+                    .and_then(|other| roles.get(other));
+                let role = match (roles.get(&block), other) {
+                    (_, Some(Role::Budget { pc })) => Role::Paid { pc: *pc },
+                    (_, Some(Role::Access { pc })) => Role::TranslationEnd { pc: *pc },
+                    (Some(Role::Translation { pc }), _) => Role::Translated { pc: *pc },
+                    (Some(Role::Interpreted { pc }), _) => Role::StretchEnd { pc: *pc },
+                    (_, Some(Role::Unwind { .. } | Role::SyscallEnds { .. })) => Role::Returned,
+                    _ => continue,
+                };
+                roles.entry(*destination).or_insert(role);
+            }
+        }
+        roles
+    }
+}
+
+struct Annotator<'a> {
+    roles: HashMap<Block, Role>,
+    analysis: &'a Analysis<'a>,
+    names: &'a Names,
+    /// The parameter that is the context's address.
+    context: Option<Value>,
+    /// The pcs of the current basic block that have not been shown.
+    rest: Range<u32>,
+    /// What the current CLIF block is for.
+    role: Option<Role>,
+}
+
+/// How far instructions are indented.
+const INDENT: usize = 4;
+
+impl Annotator<'_> {
+    fn write_role(&self, out: &mut dyn fmt::Write, function: &Function, role: Role) -> fmt::Result {
+        let graph = &self.analysis.graph;
+        match role {
+            Role::Entry => {
+                let id = name_of(function).and_then(FunctionName::unit);
+                let passed = id.map_or(RegisterSet::EMPTY, |id| {
+                    self.analysis
+                        .liveness
+                        .live_in(self.analysis.units.unit(id).entry)
+                });
+                write!(out, "; entry: context, meter, frame, {}", registers(passed))?;
+            }
+            Role::Basic { pc, cost } => {
+                match self.analysis.program.dialect.meter {
+                    true => write!(out, "; {role}")?,
+                    false => write!(out, "; block: pc {pc}, cost {cost}")?,
+                }
+                if let Some(block) = graph.block_at(pc) {
+                    let live = self.analysis.liveness.live_in(block);
+                    write!(out, ", live {}", registers(live))?;
+                }
+            }
+            Role::TailCall { pc } => {
+                write!(out, "; {role}")?;
+                if let Some(block) = graph.block_at(pc) {
+                    write!(out, ", unit {}", self.analysis.units.owner(block).0)?;
+                }
+            }
+            _ => write!(out, "; {role}")?,
+        }
+        writeln!(out)
+    }
+
+    /// The instructions of the program up to the one at `pc`, if they are still to be shown. Some
+    /// have no CLIF of their own.
+    fn write_insns(&mut self, out: &mut dyn fmt::Write, pc: u32) -> fmt::Result {
+        while self.rest.contains(&pc) {
+            let at = self.rest.start;
+            let Some(insn) = self.analysis.graph.insn(at) else {
+                break;
+            };
+            writeln!(out, "{:INDENT$}; {at}: {}", "", self.names.describe(insn))?;
+            self.rest.start += u32::from(insn.slots);
+        }
+        Ok(())
+    }
+
+    /// Whether an instruction belongs to the machine, not to the program.
+    fn is_machinery(&self, function: &Function, block: Option<Block>, instruction: Inst) -> bool {
+        match self.role {
+            Some(Role::Basic { .. }) => self.analysis.program.dialect.meter,
+            // The subtraction from the meter comes first.
+            Some(Role::Paid { .. }) => {
+                function.dfg.insts[instruction].opcode() == Opcode::Isub
+                    && block.and_then(|block| function.layout.first_inst(block))
+                        == Some(instruction)
+            }
+            Some(role) => !role.has_instructions(),
+            None => false,
+        }
+    }
+
+    /// The field of the context that an instruction loads or stores.
+    fn field(&self, function: &Function, instruction: Inst) -> Option<String> {
+        let dfg = &function.dfg;
+        let (address, at) = match dfg.insts[instruction] {
+            InstructionData::Load { arg, offset, .. } => (arg, i32::from(offset)),
+            InstructionData::Store { args, offset, .. } => (args[1], i32::from(offset)),
+            _ => return None,
+        };
+        let context = self.context?;
+        let address = dfg.resolve_aliases(address);
+        if address == context {
+            return context_field(at);
+        }
+        let ValueDef::Result(origin, _) = dfg.value_def(address) else {
+            return None;
+        };
+        match dfg.insts[origin] {
+            InstructionData::Binary {
+                opcode: Opcode::Iadd,
+                args,
+            } if dfg.resolve_aliases(args[0]) == context => translation_field(at),
+            _ => None,
+        }
+    }
+}
+
+/// The field at an offset into the context.
+fn context_field(at: i32) -> Option<String> {
+    const FIELDS: [(i32, &str); 16] = [
+        (offset::METER, "meter"),
+        (offset::FRAME, "frame"),
+        (offset::FRAME_LIMIT, "frame_limit"),
+        (offset::FRAME_BIAS, "frame_bias"),
+        (offset::RESOLVED, "resolved"),
+        (offset::LEAVE, "leave"),
+        (offset::EXCEPTION, "exception"),
+        (offset::EXIT_PC, "exit_pc"),
+        (offset::CODE, "code"),
+        (offset::ENTRIES, "entries"),
+        (offset::ACCESS, "access"),
+        (offset::OUT_OF_BUDGET, "out_of_budget"),
+        (offset::UNWIND, "unwind"),
+        (offset::SYSCALL, "syscall"),
+        (offset::ARGUMENTS, "arguments"),
+        (offset::saved(10), "saved.r10"),
+    ];
+    if let Some((_, name)) = FIELDS.iter().find(|(field, _)| *field == at) {
+        return Some(format!("context.{name}"));
+    }
+    let register = (0..=10).find(|register| offset::register(*register) == at);
+    let saved = (6..=9).find(|register| offset::saved(*register) == at);
+    let register = register.map(|register| format!("context.r{register}"));
+    register.or_else(|| saved.map(|register| format!("context.saved.r{register}")))
+}
+
+/// The field at an offset into the region cache's entry of slot 0.
+fn translation_field(at: i32) -> Option<String> {
+    let (table, at) = match at - offset::STORES {
+        at @ 0.. => ("stores", at),
+        _ => ("loads", at - offset::LOADS),
+    };
+    let name = match at {
+        offset::START => "start".to_string(),
+        offset::HOST => "host".to_string(),
+        0.. if at < 1 << TRANSLATION_SHIFT => {
+            let log2 = (0..4).find(|log2| offset::limit(*log2) == at)?;
+            if log2 == 0 {
+                "length".to_string()
+            } else {
+                format!("limit{}", 1 << log2)
+            }
+        }
+        _ => return None,
+    };
+    Some(format!("context.{table}[slot].{name}"))
+}
+
+fn name_of(function: &Function) -> Option<FunctionName> {
+    let name = function.name.get_user()?;
+    FunctionName::from_user_name(name.namespace, name.index)
+}
+
+impl FunctionName {
+    /// The unit that a function is made of.
+    pub fn unit(self) -> Option<crate::units::UnitId> {
+        match self {
+            Self::Unit(unit) | Self::Indirect(unit) => Some(unit),
+            Self::Entry | Self::Access | Self::AccessSlow => None,
+        }
+    }
+
+    /// The function that a function of the same program calls by this name.
+    pub fn of_callee(function: &Function, name: &ExternalName) -> Option<Self> {
+        let ExternalName::User(reference) = name else {
+            return None;
+        };
+        let name = function.params.user_named_funcs().get(*reference)?;
+        Self::from_user_name(name.namespace, name.index)
+    }
+}
+
+impl FuncWriter for Annotator<'_> {
+    fn write_entity_definition(
+        &mut self,
+        out: &mut dyn fmt::Write,
+        function: &Function,
+        entity: AnyEntity,
+        value: &dyn fmt::Display,
+    ) -> fmt::Result {
+        write!(out, "{:INDENT$}{entity} = {value}", "")?;
+        if let AnyEntity::FuncRef(reference) = entity
+            && let name = &function.dfg.ext_funcs[reference].name
+            && let Some(name) = FunctionName::of_callee(function, name)
+        {
+            write!(out, "  ; {}", self.names.title(self.analysis, name))?;
+        }
+        writeln!(out)
+    }
+
+    fn write_block_header(
+        &mut self,
+        out: &mut dyn fmt::Write,
+        function: &Function,
+        block: Block,
+        _indent: usize,
+    ) -> fmt::Result {
+        self.role = self.roles.get(&block).copied();
+        if let Some(role) = self.role {
+            self.write_role(out, function, role)?;
+        }
+        if let Some(Role::Basic { pc, .. }) = self.role
+            && let Some(id) = self.analysis.graph.block_at(pc)
+        {
+            self.rest = pc..self.analysis.graph.block(id).end;
+        }
+        PlainWriter.write_block_header(out, function, block, INDENT)
+    }
+
+    fn write_instruction(
+        &mut self,
+        out: &mut dyn fmt::Write,
+        function: &Function,
+        aliases: &SecondaryMap<Value, Vec<Value>>,
+        instruction: Inst,
+        _indent: usize,
+    ) -> fmt::Result {
+        let location = function.srcloc(instruction);
+        let pc = (!location.is_default()).then(|| location.bits());
+        if let Some(pc) = pc
+            && !self.is_machinery(
+                function,
+                function.layout.inst_block(instruction),
+                instruction,
+            )
+        {
+            self.write_insns(out, pc)?;
+        }
+        let mut text = String::new();
+        PlainWriter.write_instruction(&mut text, function, aliases, instruction, INDENT)?;
+        // The pc is in the comments already.
+        let mut rest = text.as_str();
+        if let Some((_, without_location)) = pc.and_then(|_| rest.split_once(' ')) {
+            write!(out, "{:INDENT$}", "")?;
+            rest = without_location;
+        }
+        let (first, aliases) = rest.split_once('\n').unwrap_or((rest, ""));
+        out.write_str(first)?;
+        if let Some(field) = self.field(function, instruction) {
+            write!(out, "  ; {field}")?;
+        }
+        writeln!(out)?;
+        out.write_str(aliases)
+    }
+}

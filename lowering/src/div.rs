@@ -1,0 +1,69 @@
+//! Division, guarded so that the host's own division never faults.
+
+use {
+    crate::{
+        alu::type_of,
+        function::{FunctionCx, Position},
+        insn::{
+            Division, Extension, Operand,
+            Width::{self, *},
+        },
+    },
+    cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC},
+    sbpf_runtime::abi::Exception,
+};
+
+impl FunctionCx<'_> {
+    pub(crate) fn divide(
+        &mut self,
+        at: Position,
+        division: Division,
+        width: Width,
+        destination: u8,
+        source: Operand,
+    ) {
+        let dividend = self.operand(width, Operand::Register(destination));
+        let divisor = self.operand(width, source);
+        if may_equal(source, width, 0) {
+            let is_zero = self.compare_constant(width, divisor, 0);
+            self.raise_if(is_zero, at, Exception::DivideByZero);
+        }
+        if division.is_signed() && may_equal(source, width, -1) {
+            let minimum = match width {
+                W32 => i64::from(i32::MIN),
+                W64 => i64::MIN,
+            };
+            let is_minimum = self.compare_constant(width, dividend, minimum);
+            let is_minus_one = self.compare_constant(width, divisor, -1);
+            let overflows = self.builder.ins().band(is_minimum, is_minus_one);
+            self.raise_if(overflows, at, Exception::DivideOverflow);
+        }
+        let ins = self.builder.ins();
+        let result = match division {
+            Division::Quotient => ins.udiv(dividend, divisor),
+            Division::Remainder => ins.urem(dividend, divisor),
+            Division::SignedQuotient => ins.sdiv(dividend, divisor),
+            Division::SignedRemainder => ins.srem(dividend, divisor),
+        };
+        let result = self.widen(result, width, Extension::Zero);
+        self.set_register(destination, result);
+    }
+
+    fn compare_constant(&mut self, width: Width, value: Value, constant: i64) -> Value {
+        let constant = match width {
+            W32 => i64::from(constant as u32),
+            W64 => constant,
+        };
+        let constant = self.builder.ins().iconst(type_of(width), constant);
+        self.builder.ins().icmp(IntCC::Equal, value, constant)
+    }
+}
+
+/// Whether an operand can have this value, as far as is known without running.
+fn may_equal(operand: Operand, width: Width, value: i64) -> bool {
+    match (operand, width) {
+        (Operand::Register(_), _) => true,
+        (Operand::Immediate(constant), W32) => constant as i32 == value as i32,
+        (Operand::Immediate(constant), W64) => constant == value,
+    }
+}

@@ -1,0 +1,179 @@
+//! The exception blocks: the only places where generated code leaves a program.
+
+use {
+    crate::{
+        comments::Role,
+        function::{FunctionCx, Position},
+    },
+    cranelift_codegen::ir::{
+        Block, BlockArg, InstBuilder, Type, Value,
+        types::{I32, I64},
+    },
+    sbpf_runtime::{
+        abi::{Exception, offset},
+        site::RegisterSet,
+    },
+};
+
+impl FunctionCx<'_> {
+    /// Raises `exception` at the instruction if `condition` holds.
+    pub(crate) fn raise_if(&mut self, condition: Value, at: Position, exception: Exception) {
+        let raises = self.cold_block(Role::Raise {
+            pc: at.pc,
+            exception,
+        });
+        let goes_on = self.builder.create_block();
+        self.builder
+            .ins()
+            .brif(condition, raises, &[], goes_on, &[]);
+        self.builder.seal_block(raises);
+        self.builder.seal_block(goes_on);
+        self.builder.switch_to_block(raises);
+        self.raise_at(at, exception);
+        self.builder.switch_to_block(goes_on);
+    }
+
+    /// Raises `exception` at the instruction; ends the block.
+    ///
+    /// The instruction counts as executed, except for [`Exception::Bailout`], after which the
+    /// interpreter executes it with the registers as they are here.
+    pub(crate) fn raise_at(&mut self, at: Position, exception: Exception) {
+        let unused = match exception {
+            Exception::Bailout => {
+                let last = if self.analysis.program.dialect.frame_pointer_is_variable() {
+                    10
+                } else {
+                    9
+                };
+                self.spill(RegisterSet::range(0, last));
+                at.prepaid
+            }
+            _ => at.prepaid - 1,
+        };
+        let meter = self.meter();
+        let exact = if unused == 0 || !self.analysis.program.dialect.meter {
+            meter
+        } else {
+            let unused = self.constant(i64::from(unused));
+            self.builder.ins().iadd(meter, unused)
+        };
+        let packed = self.constant(exception.at(at.pc) as i64);
+        let raise = self.shared_block(Shared::Raise);
+        let arguments = [BlockArg::Value(exact), BlockArg::Value(packed)];
+        self.builder.ins().jump(raise, &arguments);
+    }
+
+    /// The block of a unit that its exceptions of one kind share.
+    pub(crate) fn shared_block(&mut self, shared: Shared) -> Block {
+        if let Some(block) = self.shared[shared as usize] {
+            return block;
+        }
+        let block = self.cold_block(shared.role());
+        for ty in shared.parameters() {
+            self.builder.append_block_param(block, *ty);
+        }
+        self.shared[shared as usize] = Some(block);
+        block
+    }
+
+    /// Ends the block by going to a shared one without parameters.
+    pub(crate) fn jump_shared(&mut self, shared: Shared) {
+        let block = self.shared_block(shared);
+        self.builder.ins().jump(block, &[]);
+    }
+
+    /// Emits the shared blocks, once all jumps to them are known. Each goes to a later one.
+    pub(crate) fn fill_shared_blocks(&mut self) {
+        for shared in Shared::ALL {
+            let Some(block) = self.shared[shared as usize] else {
+                continue;
+            };
+            self.builder.seal_block(block);
+            self.builder.switch_to_block(block);
+            let parameters = self.builder.block_params(block).to_vec();
+            match (shared, &parameters[..]) {
+                (Shared::Raise, &[meter, exception]) => {
+                    self.store_context(meter, offset::METER);
+                    self.store_context(exception, offset::EXCEPTION);
+                    self.jump_shared(Shared::Leave);
+                }
+                (Shared::OutOfBudget, &[meter, site]) => {
+                    self.store_context(meter, offset::METER);
+                    self.call_back(offset::OUT_OF_BUDGET, site);
+                    self.jump_shared(Shared::Leave);
+                }
+                (Shared::Leave, _) => {
+                    self.store_context(self.frame, offset::FRAME);
+                    self.jump_shared(Shared::Return);
+                }
+                (Shared::Unwind, &[site]) => {
+                    self.call_back(offset::UNWIND, site);
+                    self.jump_shared(Shared::Return);
+                }
+                _ => {
+                    let (zero, negative) = (self.constant(0), self.constant(-1));
+                    self.builder.ins().return_(&[zero, negative]);
+                }
+            }
+        }
+    }
+
+    /// Calls a function of the context that returns nothing.
+    fn call_back(&mut self, function: i32, site: Value) {
+        let callback = self.load_context(I64, function);
+        let signature = self.callback_signature(false);
+        let signature = self.builder.import_signature(signature);
+        let arguments = [self.context, site];
+        self.builder
+            .ins()
+            .call_indirect(signature, callback, &arguments);
+    }
+}
+
+/// Cold blocks that a unit has once at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shared {
+    /// `raise(meter, exception)`
+    Raise,
+    /// The interpreter executes what the meter, the first parameter, covers of a block.
+    OutOfBudget,
+    /// Leaves from the innermost frame after a callback has noted why.
+    Leave,
+    /// Notes a frame that is being left.
+    Unwind,
+    /// Tells the caller by a negative meter.
+    Return,
+}
+
+impl Shared {
+    /// All kinds, each before those it goes to.
+    const ALL: [Self; Self::COUNT] = [
+        Self::Raise,
+        Self::OutOfBudget,
+        Self::Leave,
+        Self::Unwind,
+        Self::Return,
+    ];
+
+    /// How many kinds there are.
+    pub(crate) const COUNT: usize = 5;
+
+    fn parameters(self) -> &'static [Type] {
+        match self {
+            Self::Raise => &[I64, I64],
+            Self::OutOfBudget => &[I64, I32],
+            Self::Unwind => &[I32],
+            Self::Leave | Self::Return => &[],
+        }
+    }
+
+    fn role(self) -> Role {
+        match self {
+            Self::Raise => Role::SharedRaise,
+            Self::OutOfBudget => Role::SharedOutOfBudget,
+            Self::Leave => Role::SharedLeave,
+            Self::Unwind => Role::SharedUnwind,
+            Self::Return => Role::SharedUnwound,
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! One unit of blocks to one CLIF function.
+//!
+//! ```text
+//! function unit(ctx, meter, frame, live registers...) -> (r0, meter) tail
+//!
+//! for each basic block:
+//!   block:                                    // meter
+//!     if meter < cost: goto budget            // unsigned; the cost is constant
+//!     meter -= cost
+//!   for each group of accesses, before its first one:
+//!     entry = ctx.loads[address >> 32]        // address translation
+//!     if address - entry.start is outside: goto slow
+//!     host = address - entry.start + entry.host
+//!   instructions, on SSA values
+//!   jump, branch, call, or `return r0, meter`
+//!
+//! budget (cold):                              // exception
+//!   ctx.out_of_budget(site); return 0, -1
+//! slow (cold):
+//!   ctx.access(site)                          // finds the host address or interprets
+//!   goto the accesses, or behind them, or leave
+//! after a call, meter < 0 (cold):             // exception
+//!   ctx.unwind(site); return 0, -1
+//! raise(meter, exception) (cold):             // exception
+//!   ctx.meter = meter; ctx.exception = exception; return 0, -1
+//! ```
+//!
+//! A negative meter is how a function tells its caller that the program has ended, so the test
+//! for it is the only thing that a call pays for errors.
+
+use {
+    crate::{
+        accesses::Accesses,
+        cfg::{BlockId, Graph},
+        comments::{Comments, Role},
+        decode::Program,
+        exception::Shared,
+        insn::{Insn, Operation},
+        liveness::Liveness,
+        units::{UnitId, Units},
+    },
+    cranelift_codegen::ir::{
+        AbiParam, Block, FuncRef, Function, InstBuilder, MemFlagsData, Signature, SourceLoc, Type,
+        UserFuncName, Value, types::I64,
+    },
+    cranelift_codegen::isa::{CallConv, TargetFrontendConfig},
+    cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable},
+    sbpf_runtime::{
+        abi::{FRAME_POINTER, offset},
+        site::{AccessSite, RegisterSet, Site, SiteKind},
+    },
+    std::collections::HashMap,
+};
+
+/// Memory flags of the context: always there, always aligned.
+pub(crate) const TRUSTED: MemFlagsData = MemFlagsData::trusted();
+
+/// What all units of a program have in common.
+#[derive(Debug)]
+pub struct Analysis<'p> {
+    /// The program.
+    pub program: &'p Program<'p>,
+    /// Its blocks.
+    pub graph: Graph,
+    /// What becomes one function each.
+    pub units: Units,
+    /// Live registers.
+    pub liveness: Liveness,
+    /// Whether the outermost function can be executing in a unit.
+    pub is_outermost: Vec<bool>,
+}
+
+/// Numbers in the namespace of CLIF function names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FunctionName {
+    /// The way in, from the host.
+    Entry,
+    /// Looks up the second level of the region cache, preserving all registers.
+    Access,
+    /// Calls [`sbpf_runtime::abi::Context::access`], preserving all registers.
+    AccessSlow,
+    /// A unit.
+    Unit(UnitId),
+    /// A unit under the signature of calls through a register.
+    Indirect(UnitId),
+}
+
+impl FunctionName {
+    /// The pair of numbers that names the function in CLIF.
+    pub fn to_user_name(self) -> (u32, u32) {
+        match self {
+            Self::Entry => (0, 0),
+            Self::Access => (0, 1),
+            Self::AccessSlow => (0, 2),
+            Self::Unit(unit) => (1, unit.0),
+            Self::Indirect(unit) => (2, unit.0),
+        }
+    }
+
+    /// Undoes [`Self::to_user_name`].
+    pub fn from_user_name(namespace: u32, index: u32) -> Option<Self> {
+        match (namespace, index) {
+            (0, 0) => Some(Self::Entry),
+            (0, 1) => Some(Self::Access),
+            (0, 2) => Some(Self::AccessSlow),
+            (1, unit) => Some(Self::Unit(UnitId(unit))),
+            (2, unit) => Some(Self::Indirect(UnitId(unit))),
+            _ => None,
+        }
+    }
+}
+
+/// The signature of a function that is passed `registers`.
+pub(crate) fn signature(registers: RegisterSet) -> Signature {
+    let mut signature = Signature::new(CallConv::Tail);
+    for _ in 0..3 + registers.len() {
+        signature.params.push(AbiParam::new(I64));
+    }
+    signature
+        .returns
+        .extend([AbiParam::new(I64), AbiParam::new(I64)]);
+    signature
+}
+
+/// The places of a program that call back.
+#[derive(Debug, Default)]
+pub struct Sites {
+    /// Those that access memory.
+    pub accesses: Vec<AccessSite>,
+    /// All others.
+    pub others: Vec<Site>,
+}
+
+/// A function being lowered.
+pub(crate) struct FunctionCx<'a> {
+    pub(crate) builder: FunctionBuilder<'a>,
+    pub(crate) analysis: &'a Analysis<'a>,
+    pub(crate) sites: &'a mut Sites,
+    pub(crate) comments: &'a mut Comments,
+    pub(crate) unit: UnitId,
+    /// The context's address.
+    pub(crate) context: Value,
+    /// The frame value, see [`sbpf_runtime::abi::Context::frame`].
+    pub(crate) frame: Value,
+    /// Host signature of callbacks.
+    pub(crate) host_convention: CallConv,
+    /// CLIF blocks of the unit's basic blocks, and how many edges to each are still to come.
+    blocks: HashMap<BlockId, (Block, u32)>,
+    /// r0 to r9, r10 where the program moves it.
+    registers: [Variable; 11],
+    meter: Variable,
+    /// Blocks that exceptions share, once something needs them.
+    pub(crate) shared: [Option<Block>; Shared::COUNT],
+    pub(crate) callees: HashMap<FunctionName, FuncRef>,
+}
+
+/// Where lowering is within a basic block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Position {
+    /// The pc of the instruction.
+    pub(crate) pc: u32,
+    /// Instructions that are paid for and not yet executed, this one included.
+    pub(crate) prepaid: u32,
+}
+
+/// Lowers a unit. `sites` grows by those of the unit.
+pub(crate) fn lower_unit(
+    analysis: &Analysis<'_>,
+    unit: UnitId,
+    target: TargetFrontendConfig,
+    frontend: &mut FunctionBuilderContext,
+    function: &mut Function,
+    sites: &mut Sites,
+    comments: &mut Comments,
+) {
+    let parameters = analysis.liveness.live_in(analysis.units.unit(unit).entry);
+    let (namespace, index) = FunctionName::Unit(unit).to_user_name();
+    function.name = UserFuncName::user(namespace, index);
+    function.signature = signature(parameters);
+    let mut builder = FunctionBuilder::new(function, frontend);
+    let registers = std::array::from_fn(|_| builder.declare_var(I64));
+    let meter = builder.declare_var(I64);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    builder.seal_block(entry);
+    let arguments = builder.block_params(entry).to_vec();
+    let mut blocks = HashMap::new();
+    for &block in &analysis.units.unit(unit).blocks {
+        blocks.insert(block, (builder.create_block(), 0));
+    }
+    let edges = analysis
+        .units
+        .unit(unit)
+        .blocks
+        .iter()
+        .flat_map(|block| analysis.graph.block(*block).successors());
+    for target in std::iter::once(analysis.units.unit(unit).entry).chain(edges) {
+        if let Some((_, edges)) = blocks.get_mut(&target) {
+            *edges += 1;
+        }
+    }
+    let mut cx = FunctionCx {
+        builder,
+        analysis,
+        sites,
+        comments,
+        unit,
+        context: arguments[0],
+        frame: arguments[2],
+        host_convention: target.default_call_conv,
+        blocks,
+        registers,
+        meter,
+        shared: [None; Shared::COUNT],
+        callees: HashMap::new(),
+    };
+    cx.builder.def_var(meter, arguments[1]);
+    for (register, value) in parameters.iter().zip(&arguments[3..]) {
+        cx.builder.def_var(registers[register as usize], *value);
+    }
+    cx.comments.block(entry, Role::Entry);
+    cx.lower_blocks();
+    cx.builder.seal_all_blocks();
+    cx.builder.finalize(target);
+}
+
+impl FunctionCx<'_> {
+    fn lower_blocks(&mut self) {
+        let analysis = self.analysis;
+        let unit = analysis.units.unit(self.unit);
+        self.go_to(unit.entry);
+        for &block in &unit.blocks {
+            self.lower_block(block);
+        }
+        self.fill_shared_blocks();
+    }
+
+    /// One basic block. The order around an instruction is fixed: source location, the check of
+    /// its group, the instruction itself, the end of its stretch.
+    fn lower_block(&mut self, id: BlockId) {
+        let analysis = self.analysis;
+        let (clif_block, _) = self.blocks[&id];
+        self.builder.switch_to_block(clif_block);
+        let block = analysis.graph.block(id);
+        self.comments.block(
+            clif_block,
+            Role::Basic {
+                pc: block.start,
+                cost: block.cost,
+            },
+        );
+        self.locate(block.start);
+        self.charge(id);
+        let live_after = analysis.liveness.before_terminator(&analysis.graph, id);
+        let dialect = &analysis.program.dialect;
+        let accesses = Accesses::plan(&analysis.graph, id, dialect, live_after);
+        let insns: Vec<(u32, &Insn)> = analysis.graph.insns(id).collect();
+        let mut translated = self.begin_translation(&accesses);
+        for (index, (pc, insn)) in insns.iter().enumerate() {
+            self.locate(*pc);
+            let position = Position {
+                pc: *pc,
+                prepaid: block.cost - index as u32,
+            };
+            if insn.ends_block() {
+                self.lower_terminator(id, position, insn);
+                return;
+            }
+            self.translate_group(&mut translated, &accesses, &insns, index, position);
+            self.lower_insn(position, insn, translated.of(&accesses, index));
+            self.end_stretch(&mut translated, &accesses, index);
+        }
+        if let Some(next) = block.successors().next() {
+            self.go_to(next);
+        }
+    }
+
+    /// The one match over what an instruction does; each arm is a line.
+    fn lower_insn(&mut self, at: Position, insn: &Insn, translated: Option<(Value, i32)>) {
+        let destination = insn.destination;
+        match insn.operation {
+            Operation::Arithmetic(operation, width, extension, source) => {
+                self.arithmetic(operation, width, extension, destination, source);
+            }
+            Operation::Divide(division, width, source) => {
+                self.divide(at, division, width, destination, source);
+            }
+            Operation::ByteOrder { bits, swap } => self.byte_order(destination, bits, swap),
+            Operation::Load { size, base, offset } => {
+                self.load(destination, size, base, offset, translated);
+            }
+            Operation::Store {
+                size,
+                base,
+                offset,
+                source,
+            } => {
+                self.store(size, base, offset, source, translated);
+            }
+            _ => unreachable!("`Insn::ends_block` sends it to `lower_terminator`"),
+        }
+    }
+
+    fn lower_terminator(&mut self, block: BlockId, at: Position, insn: &Insn) {
+        match insn.operation {
+            Operation::Jump { .. } => self.jump(block),
+            Operation::Branch {
+                condition,
+                width,
+                source,
+                ..
+            } => {
+                self.branch(block, condition, width, insn.destination, source);
+            }
+            Operation::Call { target } => self.call(block, at, target),
+            Operation::CallRegister { register } => self.call_register(block, at, register),
+            Operation::Syscall { index } => self.syscall(block, at, index),
+            Operation::Exit => self.exit(at),
+            Operation::Raise(exception) => self.raise_at(at, exception),
+            Operation::CallAndRaise(exception) => self.call_and_raise(at, exception),
+            _ => unreachable!("`Insn::ends_block` sends it to `lower_insn`"),
+        }
+    }
+
+    /// Names the instruction that the following CLIF belongs to.
+    fn locate(&mut self, pc: u32) {
+        self.builder.set_srcloc(SourceLoc::new(pc));
+    }
+
+    /// The value of a register.
+    pub(crate) fn register(&mut self, register: u8) -> Value {
+        if register == FRAME_POINTER && !self.analysis.program.dialect.frame_pointer_is_variable() {
+            return self.frame_pointer();
+        }
+        let variable = self.registers[register as usize];
+        match self.builder.try_use_var(variable) {
+            Ok(value) => value,
+            // Liveness passes every register that is read, so this value reaches nothing.
+            Err(_) => self.constant(0),
+        }
+    }
+
+    /// Gives a register its value.
+    pub(crate) fn set_register(&mut self, register: u8, value: Value) {
+        self.builder
+            .def_var(self.registers[register as usize], value);
+    }
+
+    /// The meter: instructions left, less what is prepaid.
+    pub(crate) fn meter(&mut self) -> Value {
+        self.builder.use_var(self.meter)
+    }
+
+    pub(crate) fn set_meter(&mut self, meter: Value) {
+        self.builder.def_var(self.meter, meter);
+    }
+
+    pub(crate) fn constant(&mut self, value: i64) -> Value {
+        self.builder.ins().iconst(I64, value)
+    }
+
+    pub(crate) fn load_context(&mut self, ty: Type, offset: i32) -> Value {
+        self.builder.ins().load(ty, TRUSTED, self.context, offset)
+    }
+
+    pub(crate) fn store_context(&mut self, value: Value, offset: i32) {
+        self.builder
+            .ins()
+            .store(TRUSTED, value, self.context, offset);
+    }
+
+    /// Stores registers where callbacks find them. With fixed frames the frame value goes there
+    /// in place of r10.
+    pub(crate) fn spill(&mut self, registers: RegisterSet) {
+        let fixed = !self.analysis.program.dialect.frame_pointer_is_variable();
+        for register in registers.iter() {
+            if register == FRAME_POINTER && fixed {
+                self.store_context(self.frame, offset::FRAME);
+            } else {
+                let value = self.register(register);
+                self.store_context(value, offset::register(register));
+            }
+        }
+    }
+
+    /// Takes back registers from where callbacks put them.
+    pub(crate) fn reload(&mut self, registers: RegisterSet) {
+        for register in registers.iter() {
+            let value = self.load_context(I64, offset::register(register));
+            self.set_register(register, value);
+        }
+    }
+
+    /// A new site; its number is what generated code passes to the callback.
+    pub(crate) fn site(&mut self, pc: u32, prepaid: u32, kind: SiteKind) -> Value {
+        let number = self.sites.others.len() as i64;
+        self.sites.others.push(Site { pc, prepaid, kind });
+        self.builder
+            .ins()
+            .iconst(cranelift_codegen::ir::types::I32, number)
+    }
+
+    /// A new block off the usual path.
+    pub(crate) fn cold_block(&mut self, role: Role) -> Block {
+        let block = self.builder.create_block();
+        self.builder.set_cold_block(block);
+        self.comments.block(block, role);
+        block
+    }
+
+    /// The CLIF block of a basic block, if it belongs to this unit.
+    pub(crate) fn local_block(&self, id: BlockId) -> Option<Block> {
+        self.blocks.get(&id).map(|(block, _)| *block)
+    }
+
+    /// Notes that one edge to a block of this unit has been emitted. After the last one its SSA
+    /// values can be completed.
+    pub(crate) fn edge_done(&mut self, id: BlockId) {
+        if let Some((block, edges)) = self.blocks.get_mut(&id) {
+            *edges -= 1;
+            if *edges == 0 {
+                self.builder.seal_block(*block);
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Jumps: within a unit a jump, between units a tail call.
+
+use {
+    crate::{
+        alu::type_of,
+        cfg::BlockId,
+        comments::Role,
+        function::{FunctionCx, FunctionName},
+        insn::{Condition, Operand, Width},
+    },
+    cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC},
+};
+
+impl FunctionCx<'_> {
+    /// An unconditional jump.
+    pub(crate) fn jump(&mut self, block: BlockId) {
+        if let Some(target) = self.analysis.graph.block(block).successors[1] {
+            self.go_to(target);
+        }
+    }
+
+    /// A conditional jump: to the second successor if the condition holds, else to the first.
+    pub(crate) fn branch(
+        &mut self,
+        block: BlockId,
+        condition: Condition,
+        width: Width,
+        destination: u8,
+        source: Operand,
+    ) {
+        let holds = self.condition(condition, width, destination, source);
+        let [Some(next), Some(target)] = self.analysis.graph.block(block).successors else {
+            unreachable!("`Graph` gives a conditional jump two successors");
+        };
+        let (then_block, else_block) = (self.edge_block(target), self.edge_block(next));
+        self.builder
+            .ins()
+            .brif(holds, then_block, &[], else_block, &[]);
+        for (id, edge) in [(target, then_block), (next, else_block)] {
+            self.finish_edge(id, edge);
+        }
+    }
+
+    /// Goes on at the start of a basic block; ends the CLIF block.
+    pub(crate) fn go_to(&mut self, target: BlockId) {
+        match self.local_block(target) {
+            Some(block) => {
+                self.builder.ins().jump(block, &[]);
+                self.edge_done(target);
+            }
+            None => self.tail_call(target),
+        }
+    }
+
+    /// A block to branch to on the way to a basic block: that one, or one that will tail-call.
+    fn edge_block(&mut self, target: BlockId) -> Block {
+        match self.local_block(target) {
+            Some(block) => block,
+            None => {
+                let block = self.builder.create_block();
+                let pc = self.analysis.graph.block(target).start;
+                self.comments.block(block, Role::TailCall { pc });
+                block
+            }
+        }
+    }
+
+    fn finish_edge(&mut self, target: BlockId, edge: Block) {
+        if self.local_block(target).is_some() {
+            self.edge_done(target);
+        } else {
+            self.builder.seal_block(edge);
+            self.builder.switch_to_block(edge);
+            self.tail_call(target);
+        }
+    }
+
+    fn tail_call(&mut self, target: BlockId) {
+        let unit = self.analysis.units.owner(target);
+        debug_assert!(
+            self.analysis.units.entered_at(target).is_some(),
+            "`Units` keeps this"
+        );
+        let registers = self.analysis.liveness.live_in(target);
+        let arguments = self.arguments(self.frame, registers);
+        let callee = self.callee(FunctionName::Unit(unit), registers);
+        self.builder.ins().return_call(callee, &arguments);
+    }
+
+    fn condition(
+        &mut self,
+        condition: Condition,
+        width: Width,
+        destination: u8,
+        source: Operand,
+    ) -> Value {
+        let left = self.operand(width, Operand::Register(destination));
+        let right = self.operand(width, source);
+        let code = match condition {
+            Condition::Equal => IntCC::Equal,
+            Condition::NotEqual => IntCC::NotEqual,
+            Condition::AnyBit => {
+                let common = self.builder.ins().band(left, right);
+                let zero = self.builder.ins().iconst(type_of(width), 0);
+                return self.builder.ins().icmp(IntCC::NotEqual, common, zero);
+            }
+            Condition::Above => IntCC::UnsignedGreaterThan,
+            Condition::AboveOrEqual => IntCC::UnsignedGreaterThanOrEqual,
+            Condition::Below => IntCC::UnsignedLessThan,
+            Condition::BelowOrEqual => IntCC::UnsignedLessThanOrEqual,
+            Condition::Greater => IntCC::SignedGreaterThan,
+            Condition::GreaterOrEqual => IntCC::SignedGreaterThanOrEqual,
+            Condition::Less => IntCC::SignedLessThan,
+            Condition::LessOrEqual => IntCC::SignedLessThanOrEqual,
+        };
+        self.builder.ins().icmp(code, left, right)
+    }
+}

@@ -1,0 +1,177 @@
+//! From eBPF bytes to Cranelift IR.
+//!
+//! Data flows one way, and each stage is a module:
+//!
+//! bytes → [`decode`] → [`cfg`](mod@cfg) (blocks, costs) → [`units`] (what becomes a function) →
+//! [`liveness`] → [`function`] (CLIF).
+//!
+//! Semantics are in small files by family: `alu`, `div`, `memory`, `jump`, `call`; what the
+//! machine adds to them in `meter` and `exception`. Nothing here depends on `solana-sbpf`: its
+//! versions arrive as a [`dialect::Dialect`].
+#![forbid(unsafe_code)]
+
+pub mod accesses;
+mod alu;
+mod call;
+pub mod cfg;
+pub mod comments;
+pub mod decode;
+pub mod dialect;
+mod div;
+pub mod dominators;
+pub mod effort;
+pub mod error;
+mod exception;
+pub mod function;
+pub mod insn;
+mod jump;
+pub mod liveness;
+mod memory;
+mod meter;
+pub mod trampolines;
+pub mod units;
+
+use {
+    crate::{
+        cfg::Graph,
+        decode::{MAX_INSTRUCTIONS, Program},
+        error::LoweringError,
+        function::{Analysis, FunctionName, Sites},
+        liveness::Liveness,
+        units::{UnitId, Units},
+    },
+    cranelift_codegen::{ir::Function, isa::TargetFrontendConfig},
+    cranelift_frontend::FunctionBuilderContext,
+};
+
+pub use comments::Comments;
+
+/// Analyses a program: everything that lowering a unit needs to know about the others.
+///
+/// # Errors
+/// See [`LoweringError`].
+pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringError> {
+    if !program.text.len().is_multiple_of(8) {
+        return Err(LoweringError::TextLength(program.text.len()));
+    }
+    let instructions = program.len();
+    if instructions > MAX_INSTRUCTIONS {
+        return Err(LoweringError::TooManyInstructions {
+            instructions,
+            limit: MAX_INSTRUCTIONS,
+        });
+    }
+    let graph = Graph::build(program)?;
+    effort::check(&graph, &program.dialect)?;
+    let units = Units::partition(&graph);
+    let liveness = Liveness::compute(&graph, &program.dialect);
+    let is_outermost = outermost(&graph, &units);
+    Ok(Analysis {
+        program,
+        graph,
+        units,
+        liveness,
+        is_outermost,
+    })
+}
+
+/// The units that jumps lead to from the program's entry, without a call.
+fn outermost(graph: &Graph, units: &Units) -> Vec<bool> {
+    let mut is_outermost = vec![false; units.units.len()];
+    let mut worklist = vec![units.owner(graph.starts[0])];
+    while let Some(unit) = worklist.pop() {
+        if std::mem::replace(&mut is_outermost[unit.0 as usize], true) {
+            continue;
+        }
+        for &block in &units.unit(unit).blocks {
+            worklist.extend(
+                graph
+                    .block(block)
+                    .successors()
+                    .map(|next| units.owner(next)),
+            );
+        }
+    }
+    is_outermost
+}
+
+impl Analysis<'_> {
+    /// The functions to generate, [`FunctionName::Entry`] first.
+    pub fn functions(&self) -> Vec<FunctionName> {
+        let mut names = vec![
+            FunctionName::Entry,
+            FunctionName::Access,
+            FunctionName::AccessSlow,
+        ];
+        names.extend(
+            (0..self.units.units.len() as u32).map(|unit| FunctionName::Unit(UnitId(unit))),
+        );
+        for (_, name) in self.indirect_entries() {
+            if matches!(name, FunctionName::Indirect(_)) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// For each pc at which `callx` finds a function, that function under the signature of
+    /// `callx`. Empty if the program has no `callx`.
+    ///
+    /// The program's entry is none: it is not called, and what it needs would be passed to all.
+    pub fn indirect_entries(&self) -> Vec<(u32, FunctionName)> {
+        if !self.has_indirect_calls() {
+            return Vec::new();
+        }
+        let mut starts = self.graph.starts[1..].to_vec();
+        starts.retain(|start| *start != self.graph.starts[0]);
+        starts.sort_unstable();
+        starts.dedup();
+        let entry = |start| {
+            let unit = self.units.owner(start);
+            let pc = self.graph.block(start).start;
+            if self.liveness.live_in(start) == self.liveness.indirect_parameters {
+                (pc, FunctionName::Unit(unit))
+            } else {
+                (pc, FunctionName::Indirect(unit))
+            }
+        };
+        starts.into_iter().map(entry).collect()
+    }
+
+    /// Whether the program has a `callx`, and so needs an entry for every pc.
+    pub fn has_indirect_calls(&self) -> bool {
+        (0..self.graph.blocks.len() as u32).any(|block| {
+            let terminator = self.graph.terminator(cfg::BlockId(block));
+            matches!(terminator, Some((_, insn)) if matches!(insn.operation, insn::Operation::CallRegister { .. }))
+        })
+    }
+
+    /// Lowers one function into `function`, which must be empty. Its sites are added to `sites`.
+    pub fn lower(
+        &self,
+        name: FunctionName,
+        target: TargetFrontendConfig,
+        frontend: &mut FunctionBuilderContext,
+        function: &mut Function,
+        sites: &mut Sites,
+        comments: &mut Comments,
+    ) {
+        match name {
+            FunctionName::Entry => {
+                trampolines::lower_entry(self, target, frontend, function);
+            }
+            FunctionName::Access => {
+                trampolines::lower_access(target, frontend, function);
+            }
+            FunctionName::AccessSlow => {
+                trampolines::lower_access_slow(target, frontend, function);
+            }
+            FunctionName::Unit(unit) => {
+                function::lower_unit(self, unit, target, frontend, function, sites, comments)
+            }
+            FunctionName::Indirect(unit) => {
+                trampolines::lower_indirect(self, unit, target, frontend, function);
+            }
+        }
+    }
+}

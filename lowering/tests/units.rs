@@ -1,0 +1,168 @@
+//! The partition into units against its definition, on random control flow.
+
+use {
+    sbpf_lowering::{
+        cfg::{BlockId, Graph},
+        decode::Program,
+        dialect::{CallxRegister, Dialect, FrameLayout},
+        dominators::Dominators,
+        units::{MAX_UNIT, Units},
+    },
+    std::collections::{HashMap, HashSet},
+};
+
+fn dialect() -> Dialect {
+    Dialect {
+        explicit_sign_extension: false,
+        swapped_subtraction: false,
+        product_quotient_remainder: false,
+        negation: true,
+        load_double_word: true,
+        little_endian: true,
+        moved_memory_classes: false,
+        jump32: true,
+        callx_register: CallxRegister::Destination,
+        static_syscalls: true,
+        frames: FrameLayout::Fixed {
+            size: 4096,
+            stride: 1,
+        },
+        meter: true,
+        translation: true,
+    }
+}
+
+/// A generator of numbers that is the same everywhere (Marsaglia's xorshift).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// Conditional and unconditional jumps, calls, exits and arithmetic, all to random places.
+fn random_text(random: &mut Random, length: u64) -> Vec<u8> {
+    let mut text = Vec::new();
+    for pc in 0..length {
+        let offset = random.below(length) as i64 - pc as i64 - 1;
+        let (opcode, source, offset, immediate) = match random.below(8) {
+            0 => (0x05, 0, offset, 0),
+            1 | 2 => (0x15, 0, offset, 7),
+            3 => (0x85, 1, 0, offset),
+            4 => (0x95, 0, 0, 0),
+            _ => (0x07, 0, 0, 1),
+        };
+        text.extend([opcode, source << 4]);
+        text.extend((offset as i16).to_le_bytes());
+        text.extend((immediate as i32).to_le_bytes());
+    }
+    text
+}
+
+fn program<'a>(text: &'a [u8], starts: &[usize]) -> Program<'a> {
+    Program {
+        text,
+        text_address: 0x1_0000_0000,
+        entry: 0,
+        function_starts: starts.to_vec(),
+        functions: HashMap::new(),
+        syscalls: HashMap::new(),
+        dialect: dialect(),
+    }
+}
+
+/// The blocks reachable from the starts without passing through `avoided`.
+fn reachable(graph: &Graph, avoided: Option<BlockId>) -> HashSet<BlockId> {
+    let mut seen = HashSet::new();
+    let mut worklist = graph.starts.clone();
+    while let Some(block) = worklist.pop() {
+        if Some(block) != avoided && seen.insert(block) {
+            worklist.extend(graph.block(block).successors());
+        }
+    }
+    seen
+}
+
+#[test]
+fn dominators_are_what_every_path_passes() {
+    let mut random = Random(0x5eed);
+    for _ in 0..200 {
+        let length = 2 + random.below(40);
+        let text = random_text(&mut random, length);
+        let program = program(&text, &[random.below(length) as usize]);
+        let graph = Graph::build(&program).expect("all jumps lead into the text");
+        let dominators = Dominators::compute(&graph, &graph.starts);
+        let order: Vec<_> = dominators.in_order().collect();
+        let all = reachable(&graph, None);
+        assert_eq!(order.len(), all.len());
+        let dominated: HashMap<BlockId, HashSet<BlockId>> = all
+            .iter()
+            .map(|block| {
+                let others = reachable(&graph, Some(*block));
+                (*block, all.difference(&others).copied().collect())
+            })
+            .collect();
+        for (_, block, dominator) in &order {
+            let strict: Vec<_> = all
+                .iter()
+                .filter(|d| *d != block && dominated[d].contains(block))
+                .collect();
+            match dominator.checked_sub(1) {
+                None => assert!(strict.is_empty(), "{block:?} has dominators {strict:?}"),
+                Some(index) => {
+                    let (_, immediate, _) = order[index as usize];
+                    assert!(dominated[&immediate].contains(block));
+                    // All other strict dominators dominate the immediate one.
+                    assert!(strict.iter().all(|d| dominated[d].contains(&immediate)));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn units_are_entered_at_their_first_block_only() {
+    let mut random = Random(0xbeef);
+    for round in 0..60 {
+        let length = if round < 50 {
+            2 + random.below(60)
+        } else {
+            12_000
+        };
+        let text = random_text(&mut random, length);
+        let program = program(&text, &[]);
+        let graph = Graph::build(&program).expect("all jumps lead into the text");
+        let units = Units::partition(&graph);
+        let mut owned = HashSet::new();
+        for unit in &units.units {
+            let size: u32 = unit
+                .blocks
+                .iter()
+                .map(|block| graph.block(*block).cost)
+                .sum();
+            assert!(
+                size <= MAX_UNIT + graph.block(unit.entry).cost,
+                "a unit of {size}"
+            );
+            for block in &unit.blocks {
+                assert!(owned.insert(*block), "{block:?} belongs to two units");
+                for next in graph.block(*block).successors() {
+                    let stays = units.owner(next) == units.owner(*block);
+                    assert!(stays || units.entered_at(next).is_some(), "into the middle");
+                }
+            }
+        }
+        assert_eq!(
+            owned,
+            reachable(&graph, None),
+            "every block belongs to a unit"
+        );
+        for start in &graph.starts {
+            assert!(units.entered_at(*start).is_some(), "functions start units");
+        }
+    }
+}

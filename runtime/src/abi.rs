@@ -1,0 +1,269 @@
+//! The layout that generated code depends on, and nothing else.
+//!
+//! Every structure is `repr(C)` and ours. The offsets are constants computed by `offset_of!`, so
+//! a change of layout changes the generated code with it; the assertions at the end state what
+//! the lowering relies on beyond the offsets.
+
+use {
+    crate::site::AccessSite,
+    std::{ffi::c_void, mem::offset_of},
+};
+
+/// Registers of the virtual machine: r0 to r9 and the frame pointer r10.
+pub const REGISTERS: usize = 11;
+
+/// Index of the frame pointer among the registers.
+pub const FRAME_POINTER: u8 = 10;
+
+/// Entries in one translation table; an address selects its entry by its bits from
+/// [`SLOT_SHIFT`] up.
+pub const SLOTS: usize = 8;
+
+/// Bits of an address below the ones that select its translation.
+///
+/// Solana places each region kind in an area of its own, 4 GiB apart (`ebpf::MM_REGION_SIZE`).
+pub const SLOT_SHIFT: u32 = 32;
+
+/// Log2 of the size of a [`Translation`], which scales a slot to its byte offset.
+pub const TRANSLATION_SHIFT: u32 = 6;
+
+/// Log2 of the size of an [`AccessSite`].
+pub const ACCESS_SITE_SHIFT: u32 = 5;
+
+/// A contiguous range of virtual addresses backed by contiguous host memory.
+///
+/// An access of `1 << n` bytes at `address` is inside when
+/// `address.wrapping_sub(start) < limits[n]`. The all-zero value admits nothing.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C, align(64))]
+pub struct Translation {
+    /// First virtual address.
+    pub start: u64,
+    /// Host address of the byte at `start`.
+    pub host: u64,
+    /// Number of offsets at which an access of 1, 2, 4 and 8 bytes fits: `length - size + 1`, or
+    /// 0 where the range is shorter than the access. `limits[0]` is the length of the range.
+    pub limits: [u64; 4],
+    /// Fills the structure to its power of two.
+    pub reserved: [u64; 2],
+}
+
+/// Entries in each table of [`Found`].
+pub const FOUND: usize = 32;
+
+/// Log2 of the bytes of address space that share an entry of [`Found`].
+///
+/// A frame of the default size, so that frames of a stack with gaps have entries of their own.
+pub const FOUND_SHIFT: u32 = 12;
+
+/// How far down the slot of an address is shifted to spread the regions over [`Found`].
+pub const FOUND_SPREAD: u32 = SLOT_SHIFT - 3;
+
+/// The second level of the region cache, for programs whose accesses alternate between ranges of
+/// one slot. It is looked up out of line.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Found {
+    /// Ranges that may be read and ranges that may be written, by [`found_index`].
+    pub tables: [[Translation; FOUND]; 2],
+}
+
+/// The entry of a table of [`Found`] for an address; generated code computes the same.
+pub const fn found_index(address: u64) -> usize {
+    (address >> FOUND_SHIFT ^ address >> FOUND_SPREAD) as usize % FOUND
+}
+
+/// Function that generated code calls with the context and the number of its site.
+pub type Callback = unsafe extern "C" fn(*mut Context, u32);
+
+/// Like [`Callback`], returning the meter that is left, or a negative number to leave.
+pub type MeterCallback = unsafe extern "C" fn(*mut Context, u32) -> i64;
+
+/// What generated code reads and writes. One per execution.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Context {
+    /// Translations of ranges that may be read, by slot.
+    pub loads: [Translation; SLOTS],
+    /// Translations of ranges that may be written, by slot.
+    pub stores: [Translation; SLOTS],
+    /// Registers in transit: into a callback and out of it, out of a function (r1 to r5), and
+    /// the state in which compiled code was left for good.
+    pub registers: [u64; REGISTERS],
+    /// Registers r6 to r10 of the frame that a negative meter is passing through.
+    pub saved: [u64; 5],
+    /// Instructions left to execute: into a callback, and when compiled code is left.
+    pub meter: i64,
+    /// The frame value of the function that called back or left.
+    ///
+    /// With fixed frames the host address one past the frame's last byte, which is where r10
+    /// points; with manual frames the call depth.
+    pub frame: u64,
+    /// The frame value that a call must not reach: one step past the deepest frame.
+    pub frame_limit: u64,
+    /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
+    pub frame_bias: u64,
+    /// Host address found by the access callback, or 0 when it executed the stretch itself.
+    pub resolved: u64,
+    /// Not 0 when compiled code has to be left.
+    pub leave: u64,
+    /// An [`Exception`] in the low byte and its pc above, written by generated code.
+    pub exception: u64,
+    /// The pc of the last `exit` executed in a function that can be the outermost one.
+    pub exit_pc: u64,
+    /// First byte of the program's machine code.
+    pub code: *const u8,
+    /// For each pc the offset of its function in the machine code, or 0 if none starts there.
+    pub entries: *const u32,
+    /// All access sites of the program.
+    pub access_sites: *const AccessSite,
+    /// The second level of the region cache, or null.
+    pub found: *const Found,
+    /// Resolves or executes a stretch of memory accesses.
+    pub access: Callback,
+    /// Finishes a block that the meter does not cover.
+    pub out_of_budget: Callback,
+    /// Notes one frame while a negative meter passes through it.
+    pub unwind: Callback,
+    /// Calls a syscall.
+    pub syscall: MeterCallback,
+    /// Where a syscall's r0 to r5 go: the embedder's own registers.
+    pub arguments: *mut u64,
+    /// The execution this context belongs to, for the callbacks.
+    pub run: *mut c_void,
+}
+
+/// Errors that generated code raises by itself, as the interpreter does.
+///
+/// Stored in the low byte of [`Context::exception`]; 0 is none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exception {
+    /// `EbpfError::DivideByZero`
+    DivideByZero = 1,
+    /// `EbpfError::DivideOverflow`
+    DivideOverflow = 2,
+    /// `EbpfError::CallDepthExceeded`
+    CallDepthExceeded = 3,
+    /// `EbpfError::CallOutsideTextSegment`
+    CallOutsideTextSegment = 4,
+    /// `EbpfError::ExecutionOverrun`
+    ExecutionOverrun = 5,
+    /// `EbpfError::UnsupportedInstruction`
+    UnsupportedInstruction = 6,
+    /// `EbpfError::InvalidInstruction`
+    InvalidInstruction = 7,
+    /// Not an error: the rest of the program is left to the interpreter, from this pc.
+    Bailout = 8,
+}
+
+impl Exception {
+    /// Packs the exception with the pc at which it is raised.
+    pub const fn at(self, pc: u32) -> u64 {
+        (pc as u64) << 8 | self as u64
+    }
+
+    /// Undoes [`Self::at`]; `None` where no exception was packed.
+    pub const fn unpack(packed: u64) -> Option<(Self, u32)> {
+        let exception = match packed as u8 {
+            1 => Self::DivideByZero,
+            2 => Self::DivideOverflow,
+            3 => Self::CallDepthExceeded,
+            4 => Self::CallOutsideTextSegment,
+            5 => Self::ExecutionOverrun,
+            6 => Self::UnsupportedInstruction,
+            7 => Self::InvalidInstruction,
+            8 => Self::Bailout,
+            _ => return None,
+        };
+        Some((exception, (packed >> 8) as u32))
+    }
+}
+
+/// Byte offsets into [`Context`] and [`Translation`], as immediates of generated loads and stores.
+pub mod offset {
+    use super::*;
+
+    /// The `index`-th register in transit.
+    pub const fn register(index: u8) -> i32 {
+        offset_of!(Context, registers) as i32 + 8 * index as i32
+    }
+
+    /// The place of r6 to r10 while unwinding.
+    pub const fn saved(index: u8) -> i32 {
+        offset_of!(Context, saved) as i32 + 8 * (index as i32 - 6)
+    }
+
+    /// `Translation::limits[log2_size]`.
+    pub const fn limit(log2_size: u32) -> i32 {
+        offset_of!(Translation, limits) as i32 + 8 * log2_size as i32
+    }
+
+    /// Bytes of a `Translation` that mean something.
+    pub const TRANSLATION_USED: i32 = offset_of!(Translation, reserved) as i32;
+    /// `Translation::start`.
+    pub const START: i32 = offset_of!(Translation, start) as i32;
+    /// `Translation::host`.
+    pub const HOST: i32 = offset_of!(Translation, host) as i32;
+    /// `Context::loads`.
+    pub const LOADS: i32 = offset_of!(Context, loads) as i32;
+    /// `Context::stores`.
+    pub const STORES: i32 = offset_of!(Context, stores) as i32;
+    /// `Context::meter`.
+    pub const METER: i32 = offset_of!(Context, meter) as i32;
+    /// `Context::frame`.
+    pub const FRAME: i32 = offset_of!(Context, frame) as i32;
+    /// `Context::frame_limit`.
+    pub const FRAME_LIMIT: i32 = offset_of!(Context, frame_limit) as i32;
+    /// `Context::frame_bias`.
+    pub const FRAME_BIAS: i32 = offset_of!(Context, frame_bias) as i32;
+    /// `Context::resolved`.
+    pub const RESOLVED: i32 = offset_of!(Context, resolved) as i32;
+    /// `Context::leave`.
+    pub const LEAVE: i32 = offset_of!(Context, leave) as i32;
+    /// `Context::exception`.
+    pub const EXCEPTION: i32 = offset_of!(Context, exception) as i32;
+    /// `Context::exit_pc`.
+    pub const EXIT_PC: i32 = offset_of!(Context, exit_pc) as i32;
+    /// `Context::code`.
+    pub const CODE: i32 = offset_of!(Context, code) as i32;
+    /// `Context::entries`.
+    pub const ENTRIES: i32 = offset_of!(Context, entries) as i32;
+    /// `Context::access_sites`.
+    pub const ACCESS_SITES: i32 = offset_of!(Context, access_sites) as i32;
+    /// `Context::found`.
+    pub const FOUND: i32 = offset_of!(Context, found) as i32;
+    /// `AccessSite::base`.
+    pub const SITE_BASE: i32 = offset_of!(AccessSite, base) as i32;
+    /// `AccessSite::low`.
+    pub const SITE_LOW: i32 = offset_of!(AccessSite, low) as i32;
+    /// `AccessSite::span`.
+    pub const SITE_SPAN: i32 = offset_of!(AccessSite, span) as i32;
+    /// `AccessSite::store`.
+    pub const SITE_STORE: i32 = offset_of!(AccessSite, store) as i32;
+    /// `Context::access`.
+    pub const ACCESS: i32 = offset_of!(Context, access) as i32;
+    /// `Context::out_of_budget`.
+    pub const OUT_OF_BUDGET: i32 = offset_of!(Context, out_of_budget) as i32;
+    /// `Context::unwind`.
+    pub const UNWIND: i32 = offset_of!(Context, unwind) as i32;
+    /// `Context::arguments`.
+    pub const ARGUMENTS: i32 = offset_of!(Context, arguments) as i32;
+    /// `Context::syscall`.
+    pub const SYSCALL: i32 = offset_of!(Context, syscall) as i32;
+}
+
+const _: () = {
+    assert!(size_of::<Translation>() == 1 << TRANSLATION_SHIFT);
+    assert!(SLOTS.is_power_of_two() && FOUND.is_power_of_two());
+    assert!(size_of::<AccessSite>() == 1 << ACCESS_SITE_SHIFT);
+    assert!(size_of::<Found>() == (2 * FOUND) << TRANSLATION_SHIFT);
+    assert!(offset_of!(Context, loads) == 0);
+    assert!(offset_of!(Context, stores) == SLOTS << TRANSLATION_SHIFT);
+    assert!(
+        size_of::<usize>() == 8,
+        "host addresses are 64 bits in generated code"
+    );
+    assert!(size_of::<Callback>() == 8 && size_of::<MeterCallback>() == 8);
+    assert!(offset::saved(FRAME_POINTER) - offset::saved(6) == 32);
+};

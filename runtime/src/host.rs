@@ -1,0 +1,56 @@
+//! What an embedder offers to the runtime.
+
+use crate::{abi::REGISTERS, translation::Range};
+
+/// How an execution has ended for the embedder, with everything already written where the
+/// embedder expects it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended;
+
+/// The embedder of a program: its memory, its interpreter and its syscalls.
+///
+/// Meters are numbers of instructions left. A method that returns `Err(Ended)` has recorded the
+/// error, the final pc and the count by itself.
+pub trait Host {
+    /// The largest range of virtual addresses around `address` with contiguous host memory that
+    /// may be read (and written, if `store`), as the mapping stands now.
+    ///
+    /// It must not run a handler: what only a handler makes accessible is not accessible here.
+    fn range(&mut self, address: u64, store: bool) -> Option<Range>;
+
+    /// Calls `visit` with ranges that are worth translating in advance.
+    fn likely_ranges(&mut self, visit: &mut dyn FnMut(Range));
+
+    /// Executes `count` instructions from `pc`, none of which transfers control, exactly as the
+    /// interpreter does, with `meter` left before the first.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    fn step(
+        &mut self,
+        pc: u32,
+        count: u32,
+        meter: i64,
+        registers: &mut [u64; REGISTERS],
+    ) -> Result<(), Ended>;
+
+    /// Where compiled code stores r0 to r5 for a syscall: six words that stay where they are while
+    /// the program runs.
+    fn arguments(&mut self) -> *mut u64;
+
+    /// Calls the syscall with number `index` for the call at `pc`, with `depth` calls of functions
+    /// in progress; r0 to r5 are at [`Self::arguments`]. Returns the meter that is left and the
+    /// result.
+    ///
+    /// # Errors
+    /// When the syscall fails.
+    fn syscall(&mut self, index: u32, pc: u32, depth: u64, meter: i64)
+    -> Result<(i64, u64), Ended>;
+
+    /// Whether regions may have changed since the last time this was asked; `true` if unknown.
+    fn regions_changed(&mut self) -> bool;
+
+    /// Whether the stack still is as compiled code was told at entry. Always `true` where
+    /// compiled code makes no assumption about the stack.
+    fn stack_is_intact(&mut self) -> bool;
+}

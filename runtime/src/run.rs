@@ -1,0 +1,252 @@
+//! One execution of a program, from entry to exit.
+
+use {
+    crate::{
+        abi::{Context, Exception, FRAME_POINTER, REGISTERS, SLOTS, Translation},
+        callbacks,
+        code::CodeMemory,
+        host::Host,
+        site::{AccessSite, Site},
+        translation::{self, SecondLevel},
+    },
+    std::{
+        any::Any,
+        ffi::c_void,
+        ptr::{null, null_mut},
+    },
+};
+
+/// What an execution starts from.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Registers r0 to r10.
+    pub registers: [u64; REGISTERS],
+    /// Instructions that may be executed; 0 to `i64::MAX`.
+    pub meter: i64,
+    /// How frames are passed.
+    pub frames: Frames,
+    /// Frames that may be in use at once.
+    pub max_call_depth: u64,
+}
+
+/// The two ways in which generated code keeps track of frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frames {
+    /// Frames of `size` bytes follow each other in host memory; in virtual memory they are
+    /// `stride` times as far apart.
+    Fixed {
+        /// Host address of the first byte of the first frame.
+        host: u64,
+        /// Bytes in a frame.
+        size: u64,
+        /// Virtual distance between frames, in frames.
+        stride: u64,
+    },
+    /// The program moves r10 itself; only the depth is counted.
+    Manual,
+}
+
+/// Why compiled code returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The outermost function executed `exit` at this pc; its result is in r0.
+    Finished {
+        /// The pc of the `exit`.
+        pc: u32,
+    },
+    /// Generated code raised an exception at a pc.
+    Raised(Exception, u32),
+    /// The embedder ended the execution and knows why.
+    Ended,
+}
+
+/// A frame that was left while a negative meter passed through it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Where the frame would go on.
+    pub return_pc: u32,
+    /// r6 to r10 of the frame; a register that the frame no longer needs is arbitrary.
+    pub saved: [u64; 5],
+}
+
+/// What compiled code is entered through: the context, and the first function.
+pub type EntryPoint = unsafe extern "C" fn(*mut Context) -> i64;
+
+/// A program as the runtime sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Image<'p> {
+    /// Sealed machine code, which starts with a function of type [`EntryPoint`].
+    pub code: &'p CodeMemory,
+    /// For each pc the offset in the code of the function that starts there, or 0.
+    pub entries: &'p [u32],
+    /// All places that access memory.
+    pub accesses: &'p [AccessSite],
+    /// All other places that call back.
+    pub sites: &'p [Site],
+}
+
+/// One execution: the context of generated code and the embedder behind it.
+pub struct Run<'p, H: Host> {
+    /// What generated code works on.
+    pub context: Context,
+    /// The embedder.
+    pub host: H,
+    /// Frames left on the way out, innermost first.
+    pub frames: Vec<Frame>,
+    pub(crate) panic: Option<Box<dyn Any + Send>>,
+    pub(crate) cache: SecondLevel,
+    layout: Frames,
+    pub(crate) image: Image<'p>,
+}
+
+impl<'p, H: Host> Run<'p, H> {
+    /// Prepares an execution of `image`.
+    pub fn new(image: Image<'p>, host: H, entry: &Entry) -> Self {
+        let (frame, step, bias) = match entry.frames {
+            Frames::Fixed { host, size, stride } => {
+                let frame = host.wrapping_add(size);
+                let frame_pointer = entry.registers[FRAME_POINTER as usize];
+                (
+                    frame,
+                    size,
+                    frame_pointer.wrapping_sub(frame.wrapping_mul(stride)),
+                )
+            }
+            Frames::Manual => (0, 1, 0),
+        };
+        let context = Context {
+            loads: [Translation::default(); SLOTS],
+            stores: [Translation::default(); SLOTS],
+            registers: entry.registers,
+            saved: [0; 5],
+            meter: entry.meter,
+            frame,
+            frame_limit: frame.wrapping_add(step.wrapping_mul(entry.max_call_depth)),
+            frame_bias: bias,
+            resolved: 0,
+            leave: 0,
+            exception: 0,
+            exit_pc: 0,
+            code: image.code.as_ptr(),
+            entries: null(),
+            access_sites: image.accesses.as_ptr(),
+            found: null(),
+            access: callbacks::access::<H>,
+            out_of_budget: callbacks::out_of_budget::<H>,
+            unwind: callbacks::unwind::<H>,
+            syscall: callbacks::syscall::<H>,
+            arguments: null_mut(),
+            run: null_mut(),
+        };
+        Self {
+            context,
+            host,
+            frames: Vec::new(),
+            panic: None,
+            cache: SecondLevel::default(),
+            layout: entry.frames,
+            image,
+        }
+    }
+
+    /// Executes the program.
+    ///
+    /// Afterwards the context holds the meter that is left, and after [`Exception::Bailout`] the
+    /// registers with which the interpreter goes on, [`Self::frames`] being its call stack.
+    ///
+    /// # Panics
+    /// With the panic of a syscall, as an interpreter would.
+    ///
+    /// # Safety
+    /// The image's code must come from the lowering together with its entries and sites, and the
+    /// frames given to [`Self::new`] must be host memory that the program may read and write.
+    pub unsafe fn enter(&mut self) -> Exit {
+        self.prefill();
+        self.context.entries = self.image.entries.as_ptr();
+        self.context.arguments = self.host.arguments();
+        let run: *mut Self = self;
+        // SAFETY: the caller vouches for the code. `run` stays valid and is not used here until
+        // the call returns; generated code and its callbacks reach the execution through that
+        // pointer alone.
+        let returned = unsafe {
+            let context = &raw mut (*run).context;
+            (*context).run = run.cast::<c_void>();
+            let entry_point = (*run).image.code.entry_point();
+            entry_point(context)
+        };
+        if let Some(payload) = self.panic.take() {
+            std::panic::resume_unwind(payload);
+        }
+        if returned >= 0 {
+            self.context.meter = returned;
+            return Exit::Finished {
+                pc: self.context.exit_pc as u32,
+            };
+        }
+        match Exception::unpack(self.context.exception) {
+            Some((exception, pc)) => Exit::Raised(exception, pc),
+            None => Exit::Ended,
+        }
+    }
+
+    /// How frames are passed.
+    pub fn frames(&self) -> Frames {
+        self.layout
+    }
+
+    /// Call depth that belongs to a frame value.
+    pub fn depth(&self, frame: u64) -> u64 {
+        match self.layout {
+            // Divisions are slow, and sizes of frames hardly ever need one.
+            Frames::Fixed { host, size, .. } if size.is_power_of_two() => {
+                (frame.wrapping_sub(host) >> size.trailing_zeros()).wrapping_sub(1)
+            }
+            Frames::Fixed { host, size, .. } => frame
+                .wrapping_sub(host)
+                .checked_div(size)
+                .map_or(0, |depth| depth.wrapping_sub(1)),
+            Frames::Manual => frame,
+        }
+    }
+
+    /// The frame pointer r10 that belongs to a frame value; with manual frames `manual`.
+    pub fn frame_pointer(&self, frame: u64, manual: u64) -> u64 {
+        match self.layout {
+            Frames::Fixed { stride, .. } => self
+                .context
+                .frame_bias
+                .wrapping_add(frame.wrapping_mul(stride)),
+            Frames::Manual => manual,
+        }
+    }
+
+    /// Puts r10 among the registers in transit; generated code leaves it out where the frame
+    /// value determines it.
+    pub fn restore_frame_pointer(&mut self) {
+        let register = FRAME_POINTER as usize;
+        self.context.registers[register] =
+            self.frame_pointer(self.context.frame, self.context.registers[register]);
+    }
+
+    /// Drops translations if regions may have changed, and makes compiled code leave to the
+    /// interpreter, at `pc` with `meter` left, if it can't go on with the stack as it is now.
+    pub(crate) fn refresh(&mut self, meter: i64, pc: u32) {
+        if !self.host.regions_changed() {
+            return;
+        }
+        translation::clear(&mut self.context);
+        self.cache.clear();
+        self.prefill();
+        if !self.host.stack_is_intact() {
+            self.context.meter = meter;
+            self.context.exception = Exception::Bailout.at(pc);
+            self.context.leave = 1;
+        }
+    }
+
+    fn prefill(&mut self) {
+        let context = &mut self.context;
+        self.host
+            .likely_ranges(&mut |range| translation::insert(context, range.start, range));
+    }
+}

@@ -1,0 +1,132 @@
+//! What the runtime knows about a place in generated code that calls back.
+//!
+//! Generated code passes only the number of its site; everything that is constant about the place
+//! is here, so that a slow path costs few bytes of code.
+
+/// A set of registers, bit `n` for `rn`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct RegisterSet(u16);
+
+impl RegisterSet {
+    /// No register.
+    pub const EMPTY: Self = Self(0);
+
+    /// The registers from `first` to `last`, both included.
+    pub const fn range(first: u8, last: u8) -> Self {
+        Self((((1u32 << (last + 1)) - 1) & !((1u32 << first) - 1)) as u16)
+    }
+
+    /// The set of one register.
+    pub const fn of(register: u8) -> Self {
+        Self(1 << register)
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// What is in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// This set without the other.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Adds one register.
+    pub const fn insert(&mut self, register: u8) {
+        self.0 |= 1 << register;
+    }
+
+    /// Whether `register` is in the set.
+    pub const fn contains(self, register: u8) -> bool {
+        self.0 >> register & 1 == 1
+    }
+
+    /// Whether the set has no register.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Number of registers in the set.
+    pub const fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// The registers in ascending order.
+    pub fn iter(self) -> impl Iterator<Item = u8> {
+        (0..16).filter(move |&register| self.contains(register))
+    }
+}
+
+/// A place in generated code that calls back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Site {
+    /// The instruction at which the callback takes over, in slots of 8 bytes.
+    pub pc: u32,
+    /// Instructions from `pc` on that the meter in the context has already paid for.
+    pub prepaid: u32,
+    /// What is asked for.
+    pub kind: SiteKind,
+}
+
+/// A place in generated code that needs the host address of `span` bytes at `base + low`, or else
+/// the execution of the `count` instructions from `pc` on.
+///
+/// Generated code reads it, see `lower_access` in the lowering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct AccessSite {
+    /// Offset in the context of the base register in transit, see [`crate::abi::offset::register`].
+    pub base: u32,
+    /// Lowest offset from the base, in bytes.
+    pub low: i32,
+    /// Bytes from the lowest offset to the end of the highest access.
+    pub span: u32,
+    /// 1 if one of the accesses writes, else 0.
+    pub store: u32,
+    /// The first of the instructions.
+    pub pc: u32,
+    /// Instructions from `pc` on that the meter in the context has already paid for.
+    pub prepaid: u32,
+    /// Number of the instructions.
+    pub count: u32,
+    /// The pc after them.
+    pub resume: u32,
+}
+
+/// What a site asks of the runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SiteKind {
+    /// The budget ends within the block at the site's pc.
+    OutOfBudget,
+    /// A call whose return point is the site's pc, in a frame that is being left.
+    Call {
+        /// Registers r6 to r10 that the rest of the frame needs.
+        saved: RegisterSet,
+    },
+    /// Call the syscall with this number in the program's table.
+    Syscall {
+        /// Number of the syscall.
+        index: u32,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RegisterSet;
+
+    #[test]
+    fn ranges_include_both_ends() {
+        let set = RegisterSet::range(6, 9);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [6, 7, 8, 9]);
+        assert_eq!(set.len(), 4);
+        assert!(!set.contains(5) && !set.contains(10));
+    }
+}

@@ -1,0 +1,146 @@
+//! The region cache: translations of address ranges that inline checks read.
+//!
+//! A cache may always hold less than the mapping allows, never more: whatever it does not admit
+//! goes to the mapping itself. It is emptied when regions may have changed.
+
+use crate::abi::{Context, FOUND, Found, SLOT_SHIFT, SLOTS, Translation, found_index};
+
+/// A contiguous range of virtual addresses with its host memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// First virtual address.
+    pub start: u64,
+    /// Length in bytes.
+    pub length: u64,
+    /// Host address of the first byte.
+    pub host: u64,
+    /// Whether it may be written.
+    pub writable: bool,
+}
+
+impl Range {
+    /// The host address of `span` bytes at `address`, if all of them are inside.
+    pub fn resolve(&self, address: u64, span: u64) -> Option<u64> {
+        let offset = address.checked_sub(self.start)?;
+        let end = offset.checked_add(span)?;
+        (end <= self.length).then(|| self.host.wrapping_add(offset))
+    }
+}
+
+impl From<Range> for Translation {
+    fn from(range: Range) -> Self {
+        let limit = |size: u64| (range.length + 1).saturating_sub(size);
+        Self {
+            start: range.start,
+            host: range.host,
+            limits: [limit(1), limit(2), limit(4), limit(8)],
+            reserved: [0; 2],
+        }
+    }
+}
+
+/// Ranges longer than this are not cached, so that `offset + span` can't wrap in generated code.
+const LONGEST: u64 = 1 << 48;
+
+/// The entry that generated code looks at for `address`.
+fn slot(address: u64) -> usize {
+    (address >> SLOT_SHIFT) as usize % SLOTS
+}
+
+/// Makes `range` the translation of the slot that `address` falls into.
+pub fn insert(context: &mut Context, address: u64, range: Range) {
+    if range.length > LONGEST {
+        return;
+    }
+    context.loads[slot(address)] = range.into();
+    if range.writable {
+        context.stores[slot(address)] = range.into();
+    }
+}
+
+/// The second level of the cache, which most executions never need.
+#[derive(Debug, Default)]
+pub struct SecondLevel {
+    found: Option<Box<Found>>,
+    misses: u32,
+}
+
+/// Misses of the first level before there is a second one: what a program misses once or twice
+/// is not worth clearing memory for.
+const TOLERATED_MISSES: u32 = 4;
+
+impl SecondLevel {
+    /// Remembers the range that `address` was found in, and shows it to generated code.
+    pub fn insert(&mut self, context: &mut Context, address: u64, range: Range) {
+        self.misses += 1;
+        if self.misses <= TOLERATED_MISSES || range.length > LONGEST {
+            return;
+        }
+        let found = self.found.get_or_insert_with(|| {
+            Box::new(Found {
+                tables: [[Translation::default(); FOUND]; 2],
+            })
+        });
+        found.tables[0][found_index(address)] = range.into();
+        if range.writable {
+            found.tables[1][found_index(address)] = range.into();
+        }
+        context.found = &raw const **found;
+    }
+
+    /// Drops all ranges.
+    pub fn clear(&mut self) {
+        if let Some(found) = &mut self.found {
+            found.tables = [[Translation::default(); FOUND]; 2];
+        }
+    }
+}
+
+/// Drops all translations of the first level.
+pub fn clear(context: &mut Context) {
+    context.loads = [Translation::default(); SLOTS];
+    context.stores = [Translation::default(); SLOTS];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_admit_exactly_what_fits() {
+        for length in 0..20 {
+            let translation = Translation::from(Range {
+                start: 0,
+                length,
+                host: 0,
+                writable: true,
+            });
+            for (log2, size) in [1u64, 2, 4, 8].into_iter().enumerate() {
+                for offset in 0..24 {
+                    let fits = offset + size <= length;
+                    assert_eq!(
+                        offset < translation.limits[log2],
+                        fits,
+                        "{length} {size} {offset}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_resolved_outside() {
+        let range = Range {
+            start: 100,
+            length: 10,
+            host: 1000,
+            writable: false,
+        };
+        assert_eq!(range.resolve(100, 10), Some(1000));
+        assert_eq!(range.resolve(109, 1), Some(1009));
+        assert_eq!(range.resolve(109, 2), None);
+        assert_eq!(range.resolve(99, 1), None);
+        assert_eq!(range.resolve(u64::MAX, 8), None);
+        assert_eq!(range.resolve(102, u64::MAX), None);
+    }
+}

@@ -1,0 +1,134 @@
+//! The command line: arguments, commands, exit statuses.
+
+mod accounts;
+mod assembly;
+mod compare;
+mod context;
+mod document;
+mod dump;
+mod elf_diagnosis;
+mod engine;
+mod failure;
+mod guard;
+mod json;
+mod print;
+mod program;
+mod program_error;
+mod pubkey;
+mod report;
+mod run;
+mod samples;
+mod syscalls;
+mod sysvars;
+mod text;
+mod token;
+
+use {
+    clap::{Parser, Subcommand, error::ErrorKind},
+    failure::Failure,
+    run::Printout,
+    std::{
+        io::{self, Write},
+        process::ExitCode,
+    },
+};
+
+/// Exit status for bad input.
+const BAD_INPUT: u8 = 2;
+/// Exit status for a defect of this program, the one Rust itself gives for a panic.
+const DEFECT: u8 = 101;
+
+/// Runs Solana's sBPF programs on Cranelift, and shows how they are compiled.
+#[derive(Debug, Parser)]
+#[command(name = "sbpf-cranelift", version, after_help = AFTER_HELP)]
+struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Examples, below the commands.
+const AFTER_HELP: &str = "\
+Examples:
+  sbpf-cranelift run                          a real token transfer, checked by the interpreter
+  sbpf-cranelift run program.so --engine all  all engines side by side
+  sbpf-cranelift dump program.so --emit clif  how a program is compiled
+
+Each command has more examples: sbpf-cranelift run --help";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a program: an ELF file, assembly text, or without arguments a bundled sample
+    #[command(after_help = run::AFTER_HELP)]
+    Run(run::RunArguments),
+    /// Show the stages of compiling a program
+    #[command(after_help = dump::AFTER_HELP)]
+    Dump(dump::DumpArguments),
+}
+
+/// The whole program.
+pub(crate) fn main() -> ExitCode {
+    guard::install_hook();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return argument_error(&error),
+    };
+    let result = guard::catch(|| match &arguments.command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Dump(arguments) => dump::run(arguments),
+    });
+    match result {
+        Ok(Ok(printout)) => print(&printout),
+        Ok(Err(failure)) => fail(&failure, BAD_INPUT),
+        Err(panic) => {
+            let what = format!("this is a defect of sbpf-cranelift: {panic}");
+            fail(&Failure::new(what), DEFECT)
+        }
+    }
+}
+
+/// Writes a command's text. A reader that stopped listening (`| head`) is no error.
+fn print(printout: &Printout) -> ExitCode {
+    let mut output = io::stdout().lock();
+    match output
+        .write_all(printout.text.as_bytes())
+        .and_then(|()| output.flush())
+    {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            fail(&Failure::new(format!("can't write: {error}")), BAD_INPUT)
+        }
+        Ok(()) | Err(_) => ExitCode::from(printout.status),
+    }
+}
+
+/// Writes the one line of an error.
+fn fail(failure: &Failure, status: u8) -> ExitCode {
+    // There is nowhere to report that this failed.
+    let _ = writeln!(io::stderr(), "error: {failure}");
+    ExitCode::from(status)
+}
+
+/// Help and version as they are; an error of the arguments in one line.
+fn argument_error(error: &clap::Error) -> ExitCode {
+    let is_help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if is_help {
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { BAD_INPUT } else { 0 });
+    }
+    let text = error.to_string();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let line = lines.join(" ");
+    let what = line.strip_prefix("error: ").unwrap_or(&line);
+    fail(&Failure::new(what), BAD_INPUT)
+}

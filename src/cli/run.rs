@@ -1,0 +1,315 @@
+//! `sbpf-cranelift run`.
+
+use {
+    super::{
+        accounts::{Instruction, SerializedInput},
+        context::Environment,
+        document::Scenario,
+        engine::{self, Engine, Refusal, Workload},
+        failure::Failure,
+        json, print,
+        program::{LoadOptions, Program, Version, read_file},
+        pubkey::Pubkey,
+        report::{Report, account_changes},
+        samples,
+        sysvars::Sysvars,
+        text::Style,
+    },
+    clap::{Args, ValueEnum},
+    std::{path::PathBuf, sync::Arc},
+};
+
+/// Compute units when none are given: the most a transaction can ask for
+/// (`MAX_COMPUTE_UNIT_LIMIT`).
+const DEFAULT_BUDGET: u64 = 1_400_000;
+
+/// Bytes of heap when none are given (`HEAP_LENGTH` of `solana-program-entrypoint`).
+const DEFAULT_HEAP: u64 = 32 * 1_024;
+
+/// Bytes that the heap and the input may have, each.
+const REGION_BYTES_LIMIT: u64 = 256 << 20;
+
+/// Examples and exit statuses, below the options.
+pub(crate) const AFTER_HELP: &str = "\
+Examples:
+  sbpf-cranelift run
+      Runs a token transfer of the real token-2022 program, and checks it with the interpreter.
+  sbpf-cranelift run --sample memo --engine all
+      Runs another bundled program on all engines, side by side.
+  sbpf-cranelift run program.so --accounts call.json
+      Runs an ELF file with accounts and instruction data from a JSON document.
+  sbpf-cranelift run loop.s --sbpf-version v0 --budget 1000000 --engine all
+      Assembles a text file and compares the engines.
+  sbpf-cranelift run program.so --input input.bin --json
+      Passes a file as the input region, and prints JSON.
+
+The JSON document of --accounts (everything may be left out):
+  { \"program_id\": \"<base58>\",
+    \"instruction_data\": <bytes>,
+    \"accounts\": [ { \"pubkey\": \"<base58>\", \"owner\": \"<base58>\", \"lamports\": 0,
+                    \"data\": <bytes>, \"is_signer\": false, \"is_writable\": false,
+                    \"executable\": false, \"rent_epoch\": 18446744073709551615 } ],
+    \"sysvars\": { \"clock\": { \"slot\": 0, \"epoch_start_timestamp\": 0, \"epoch\": 0,
+                              \"leader_schedule_epoch\": 0, \"unix_timestamp\": 0 },
+                 \"rent\": { \"lamports_per_byte_year\": 3480, \"exemption_threshold\": 2.0,
+                           \"burn_percent\": 50 },
+                 \"epoch_schedule\": { \"slots_per_epoch\": 432000, \"warmup\": false,
+                                     \"leader_schedule_slot_offset\": 432000,
+                                     \"first_normal_epoch\": 0, \"first_normal_slot\": 0 },
+                 \"last_restart_slot\": 0,
+                 \"other\": { \"<base58>\": <bytes> } },
+    \"budget\": 200000, \"heap\": 32768, \"instruction_data_in_r2\": true }
+  <bytes> is {\"hex\": \"…\"}, {\"base64\": \"…\"}, {\"base58\": \"…\"}, {\"text\": \"…\"},
+  {\"file\": \"path\"}, {\"zeros\": n} or [1, 2, 3]. An address given before is a duplicate.
+
+Exit status:
+  0  the program succeeded: r0 is 0, or it is assembly text and returned anything
+  1  the program failed, an engine could not run it, or the engines differ
+  2  bad input: a file, an option or a document is wrong";
+
+/// Which engines to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineChoice {
+    /// This crate
+    Cranelift,
+    /// The interpreter of solana-sbpf
+    Interpreter,
+    /// The hand-written JIT of solana-sbpf (x86_64, not Windows)
+    HandWritten,
+    /// All of them, side by side
+    All,
+}
+
+impl EngineChoice {
+    /// The engines meant.
+    fn engines(self) -> Vec<Engine> {
+        match self {
+            Self::Cranelift => vec![Engine::Cranelift],
+            Self::Interpreter => vec![Engine::Interpreter],
+            Self::HandWritten => vec![Engine::HandWritten],
+            Self::All => Engine::ALL.to_vec(),
+        }
+    }
+}
+
+/// Runs a program: an ELF file, assembly text, or without arguments a bundled sample.
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// ELF file or assembly text; a bundled sample when left out
+    program: Option<PathBuf>,
+    /// Run this bundled sample
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["program", "input", "accounts"])]
+    sample: Option<String>,
+    /// List the bundled samples
+    #[arg(long, exclusive = true)]
+    list_samples: bool,
+    /// File with the bytes of the input region
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "program",
+        conflicts_with = "accounts"
+    )]
+    input: Option<PathBuf>,
+    /// JSON document with accounts, instruction data and sysvars
+    #[arg(long, value_name = "JSON", requires = "program")]
+    accounts: Option<PathBuf>,
+    /// Bytes of heap [default: 32768]
+    #[arg(long, value_name = "BYTES", value_parser = parse_number, allow_hyphen_values = true)]
+    heap: Option<u64>,
+    /// Compute units [default: 1400000]
+    #[arg(long, value_name = "N", value_parser = parse_number, allow_hyphen_values = true)]
+    budget: Option<u64>,
+    /// What to run it on [default: cranelift, and for samples the interpreter too]
+    #[arg(long, value_name = "ENGINE", value_enum)]
+    engine: Option<EngineChoice>,
+    /// Version of assembly text [default: v3]
+    #[arg(long, value_name = "VERSION", value_enum)]
+    sbpf_version: Option<Version>,
+    /// Find memory regions by search, as agave does with directly mapped accounts
+    #[arg(long)]
+    unaligned_mapping: bool,
+    /// Run so many times, and report the shortest run time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+    /// Print JSON
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
+    /// Print only the result, and differences if there are any
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// A number in decimal or hexadecimal, with `_` between digits if that helps.
+///
+/// # Errors
+/// When it is not one, or too large.
+fn parse_number(text: &str) -> Result<u64, String> {
+    let digits = text.replace('_', "");
+    let parsed = match digits.strip_prefix("0x") {
+        Some(hexadecimal) => u64::from_str_radix(hexadecimal, 16),
+        None => digits.parse(),
+    };
+    parsed.map_err(|error| error.to_string())
+}
+
+/// What a command prints, and whether all is well.
+pub(crate) struct Printout {
+    /// Text for the standard output.
+    pub(crate) text: String,
+    /// The exit status: 0 or 1.
+    pub(crate) status: u8,
+}
+
+/// The input of a run and where it came from.
+struct Input {
+    /// Bytes of the input region.
+    bytes: Vec<u8>,
+    /// The call that they were made from.
+    call: Option<(Instruction, SerializedInput)>,
+    /// Whether r2 points to the instruction data.
+    instruction_data_in_r2: bool,
+    /// Cluster state.
+    sysvars: Sysvars,
+    /// What each account is for.
+    labels: Vec<&'static str>,
+    /// Compute units, if the document says.
+    budget: Option<u64>,
+    /// Bytes of heap, if the document says.
+    heap: Option<u64>,
+}
+
+impl Input {
+    /// Bytes without a structure.
+    fn raw(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            call: None,
+            instruction_data_in_r2: false,
+            sysvars: Sysvars::default(),
+            labels: Vec::new(),
+            budget: None,
+            heap: None,
+        }
+    }
+
+    /// A call, laid out.
+    fn call(instruction: Instruction, labels: Vec<&'static str>) -> Self {
+        let serialized = instruction.serialize();
+        Self {
+            call: Some((instruction, serialized.clone())),
+            instruction_data_in_r2: true,
+            labels,
+            ..Self::raw(serialized.bytes)
+        }
+    }
+
+    /// What a JSON document asks for.
+    fn scenario(scenario: Scenario) -> Self {
+        Self {
+            instruction_data_in_r2: scenario.instruction_data_in_r2,
+            sysvars: scenario.sysvars,
+            budget: scenario.budget,
+            heap: scenario.heap,
+            ..Self::call(scenario.instruction, Vec::new())
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad input, in one line.
+pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
+    if arguments.list_samples {
+        return Ok(Printout {
+            text: sample_list(),
+            status: 0,
+        });
+    }
+    let (program, input, about) = load(arguments)?;
+    let heap = arguments.heap.or(input.heap).unwrap_or(DEFAULT_HEAP);
+    if heap > REGION_BYTES_LIMIT {
+        let what = format!("{heap} bytes of heap are more than {REGION_BYTES_LIMIT}");
+        return Err(Failure::at("--heap", what));
+    }
+    let instruction_data = input
+        .call
+        .as_ref()
+        .filter(|_| input.instruction_data_in_r2)
+        .map(|(_, serialized)| serialized.instruction_data);
+    let program_id = input
+        .call
+        .as_ref()
+        .map_or_else(Pubkey::default, |(instruction, _)| instruction.program_id);
+    let workload = Workload {
+        program: &program,
+        instruction_data,
+        heap: usize::try_from(heap).unwrap_or(usize::MAX),
+        budget: arguments.budget.or(input.budget).unwrap_or(DEFAULT_BUDGET),
+        environment: Arc::new(Environment {
+            program_id,
+            sysvars: input.sysvars.clone(),
+            missing_syscalls: program.missing_syscalls.clone(),
+        }),
+        input: input.bytes.clone(),
+    };
+    let runs = engines(arguments, about.is_some())
+        .into_iter()
+        .map(|engine| (engine, engine::run(engine, &workload, arguments.repeat)))
+        .collect();
+    let mut report = Report::new(&workload, about, runs);
+    if let [(_, Err(Refusal::Absent(why)))] = report.runs.as_slice() {
+        return Err(Failure::at("--engine", why.clone()));
+    }
+    if let (Some((instruction, serialized)), Some(run)) = (&input.call, report.first_run()) {
+        report.accounts =
+            account_changes(instruction, serialized, &run.outcome.input, &input.labels);
+    }
+    let status = u8::from(!report.is_success());
+    let text = if arguments.json {
+        json::render(&report, status)
+    } else {
+        print::render(&report, Style::of_standard_output(), arguments.quiet)
+    };
+    Ok(Printout { text, status })
+}
+
+/// The engines to run; a sample runs on Cranelift and is checked by the interpreter.
+fn engines(arguments: &RunArguments, is_sample: bool) -> Vec<Engine> {
+    match arguments.engine {
+        Some(choice) => choice.engines(),
+        None if is_sample => vec![Engine::Cranelift, Engine::Interpreter],
+        None => vec![Engine::Cranelift],
+    }
+}
+
+/// The program, its input, and for a sample what it does.
+fn load(arguments: &RunArguments) -> Result<(Program, Input, Option<String>), Failure> {
+    let options = LoadOptions {
+        version: arguments.sbpf_version,
+        labels: false,
+        unaligned_mapping: arguments.unaligned_mapping,
+    };
+    let Some(path) = &arguments.program else {
+        let sample = samples::find(arguments.sample.as_deref())?;
+        let loaded = sample.load()?;
+        let program = Program::load(sample.program, &loaded.elf, options)?;
+        let input = Input::call(loaded.instruction, loaded.labels);
+        return Ok((program, input, Some(sample.about.to_string())));
+    };
+    let input = match (&arguments.input, &arguments.accounts) {
+        (Some(path), _) => Input::raw(read_file(path, REGION_BYTES_LIMIT)?),
+        (None, Some(path)) => Input::scenario(Scenario::read(path)?),
+        (None, None) => Input::raw(Vec::new()),
+    };
+    Ok((Program::read(path, options)?, input, None))
+}
+
+/// The names of all samples and what they do.
+fn sample_list() -> String {
+    samples::SAMPLES
+        .iter()
+        .map(|sample| format!("{:20} {} ({})\n", sample.name, sample.about, sample.program))
+        .collect()
+}

@@ -1,0 +1,95 @@
+//! From `SBPFVersion` and `Config` of `solana-sbpf` to the data that the lowering works on.
+
+use {
+    crate::CompileError,
+    sbpf_lowering::{
+        decode::Program,
+        dialect::{CallxRegister, Dialect, FrameLayout},
+        error::LoweringError,
+    },
+    solana_sbpf::{
+        elf::Executable,
+        program::{BuiltinFunction, SBPFVersion},
+        vm::{Config, ContextObject},
+    },
+    std::collections::HashMap,
+};
+
+/// The dialect of a version under a configuration: each predicate of `SBPFVersion`, resolved.
+pub(crate) fn dialect(version: SBPFVersion, config: &Config) -> Result<Dialect, CompileError> {
+    let unsupported = LoweringError::Frames {
+        frame_size: config.stack_frame_size,
+        max_call_depth: config.max_call_depth,
+    };
+    // The interpreter needs a frame for the outermost function, and no depth reaches 2^31.
+    if !(1..1 << 31).contains(&config.max_call_depth) {
+        return Err(unsupported.into());
+    }
+    let size = u32::try_from(config.stack_frame_size).map_err(|_| unsupported)?;
+    let has_gaps = version.stack_frame_gaps() && config.enable_stack_frame_gaps;
+    Ok(Dialect {
+        explicit_sign_extension: version.explicit_sign_extension_of_results(),
+        swapped_subtraction: version.swap_sub_reg_imm_operands(),
+        product_quotient_remainder: version.enable_pqr(),
+        negation: !version.disable_neg(),
+        load_double_word: !version.disable_lddw(),
+        little_endian: !version.disable_le(),
+        moved_memory_classes: version.move_memory_instruction_classes(),
+        jump32: version.enable_jmp32(),
+        callx_register: if version.callx_uses_src_reg() {
+            CallxRegister::Source
+        } else if version.callx_uses_dst_reg() {
+            CallxRegister::Destination
+        } else {
+            CallxRegister::Immediate
+        },
+        static_syscalls: version.static_syscalls(),
+        frames: if version.manual_stack_frame_bump() || size == 0 {
+            FrameLayout::Manual
+        } else {
+            FrameLayout::Fixed {
+                size,
+                stride: if has_gaps { 2 } else { 1 },
+            }
+        },
+        meter: config.enable_instruction_meter,
+        translation: config.enable_address_translation,
+    })
+}
+
+/// A program for the lowering, and the syscalls that its numbers stand for.
+pub(crate) fn program<C: ContextObject>(
+    executable: &Executable<C>,
+) -> Result<(Program<'_>, Vec<BuiltinFunction<C>>), CompileError> {
+    let (text_address, text) = executable.get_text_bytes();
+    let mut syscalls = HashMap::new();
+    let mut functions = Vec::new();
+    for (key, (_, (function, _))) in executable.get_loader().get_function_registry().iter() {
+        syscalls.insert(key, functions.len() as u32);
+        functions.push(function);
+    }
+    let calls = executable.get_function_registry();
+    let program = Program {
+        text,
+        text_address,
+        entry: executable.get_entrypoint_instruction_offset(),
+        function_starts: pointers_into_text(executable.get_ro_section(), text_address, text.len()),
+        functions: calls.iter().map(|(key, (_, pc))| (key, pc)).collect(),
+        syscalls,
+        dialect: dialect(executable.get_sbpf_version(), executable.get_config())?,
+    };
+    Ok((program, functions))
+}
+
+/// The pcs to which aligned words of the read-only data point: tables of functions are made of
+/// such words. A word that only looks like a pointer costs one more function start.
+fn pointers_into_text(data: &[u8], text_address: u64, text_length: usize) -> Vec<usize> {
+    data.as_chunks::<8>()
+        .0
+        .iter()
+        .filter_map(|word| {
+            let offset = u64::from_le_bytes(*word).checked_sub(text_address)?;
+            (offset < text_length as u64 && offset.is_multiple_of(8)).then_some(offset as usize / 8)
+        })
+        .collect()
+}

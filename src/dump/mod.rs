@@ -1,0 +1,469 @@
+//! Every stage of a compilation as text.
+//!
+//! [`render`] gives a string, [`write`] streams: one function at a time is held in memory, so the
+//! dump of a large program costs time in proportion to its size and little memory.
+//!
+//! The unit of a dump is the **unit** of compilation: the blocks that become one native function.
+//! A function of the program is one unit or, if it is large or shares blocks with others, several.
+//!
+//! # Dumps of every compilation
+//!
+//! The environment variable `SBPF_CRANELIFT_DUMP` dumps each program that is compiled, without a
+//! change to the embedder:
+//!
+//! ```text
+//! SBPF_CRANELIFT_DUMP=STAGES[:FUNCTION][>DIRECTORY]
+//! ```
+//!
+//! `STAGES` is a list of `insns`, `cfg`, `clif`, `vcode` and `asm` with commas between, or `all`;
+//! `FUNCTION` a name or a pc; `DIRECTORY` a directory that gets one file for each program, named
+//! after a hash of its text. Without a directory the dump goes to standard error. For example
+//! `clif,asm`, `clif:entrypoint`, `all:120>/tmp/dumps`. What goes wrong with a dump is reported to
+//! standard error and never affects the compilation.
+
+#[cfg(feature = "disassembly")]
+mod assembly;
+mod environment;
+mod listing;
+mod select;
+
+pub(crate) use environment::from_environment;
+
+use {
+    crate::{CompileError, CompileOptions, config, emit, isa},
+    cranelift_codegen::{Context, isa::OwnedTargetIsa},
+    cranelift_frontend::FunctionBuilderContext,
+    sbpf_lowering::{
+        Comments,
+        cfg::BlockId,
+        comments::Names,
+        decode::Program,
+        function::{Analysis, FunctionName, Sites},
+    },
+    solana_sbpf::{elf::Executable, vm::ContextObject},
+    std::{
+        collections::{BTreeMap, HashSet},
+        fmt, io,
+        str::FromStr,
+    },
+    target_lexicon::Triple,
+};
+
+/// A stage of compilation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Decoded instructions with their bytes, in blocks with cost and live registers.
+    Instructions,
+    /// The blocks, what they need, and where control goes from them.
+    ControlFlow,
+    /// Cranelift IR, annotated with pc, mnemonic, roles of blocks and fields of the context.
+    Clif,
+    /// Cranelift's machine IR after register allocation.
+    Vcode,
+    /// Native disassembly with pcs; needs the feature `disassembly`.
+    Assembly,
+}
+
+impl Stage {
+    /// All stages, in the order in which a program passes through them.
+    pub const ALL: [Self; 5] = [
+        Self::Instructions,
+        Self::ControlFlow,
+        Self::Clif,
+        Self::Vcode,
+        Self::Assembly,
+    ];
+
+    /// Its short name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Instructions => "insns",
+            Self::ControlFlow => "cfg",
+            Self::Clif => "clif",
+            Self::Vcode => "vcode",
+            Self::Assembly => "asm",
+        }
+    }
+
+    /// Whether it is shown only of functions that are made of the program's instructions.
+    fn is_of_program(self) -> bool {
+        matches!(self, Self::Instructions | Self::ControlFlow)
+    }
+
+    fn needs_code(self) -> bool {
+        matches!(self, Self::Vcode | Self::Assembly)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A word that names no [`Stage`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no stage {0:?}; there are insns, cfg, clif, vcode, asm")]
+pub struct UnknownStage(String);
+
+impl FromStr for Stage {
+    type Err = UnknownStage;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|stage| stage.name() == text);
+        found.ok_or_else(|| UnknownStage(text.to_string()))
+    }
+}
+
+/// Which function to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FunctionSelector {
+    /// The one with an instruction at this pc.
+    Pc(usize),
+    /// The one of this name.
+    Name(String),
+}
+
+impl fmt::Display for FunctionSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pc(pc) => write!(f, "at pc {pc}"),
+            Self::Name(name) => write!(f, "{name:?}"),
+        }
+    }
+}
+
+/// Text that can be neither a pc nor a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedSelector {
+    /// There is nothing.
+    #[error("a function has a name or a pc, not nothing")]
+    Empty,
+    /// It starts like a number.
+    #[error("a name can't start with a digit, and it is not a pc")]
+    Digit,
+}
+
+impl FromStr for FunctionSelector {
+    type Err = MalformedSelector;
+
+    /// Digits (or `0x…`) are a pc, anything else is a name.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let pc = match text.strip_prefix("0x") {
+            Some(digits) => usize::from_str_radix(digits, 16).ok(),
+            None => text.parse().ok(),
+        };
+        match (pc, text.chars().next()) {
+            (Some(pc), _) => Ok(Self::Pc(pc)),
+            (None, None) => Err(MalformedSelector::Empty),
+            (None, Some('0'..='9' | '+')) => Err(MalformedSelector::Digit),
+            (None, Some(_)) => Ok(Self::Name(text.to_string())),
+        }
+    }
+}
+
+/// What to show, and for which machine.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DumpOptions {
+    /// The stages, in the order in which they are shown of each function.
+    pub stages: Vec<Stage>,
+    /// Only this function; all if left out.
+    pub function: Option<FunctionSelector>,
+    /// The machine that code is generated for; the one that this runs on if left out.
+    pub target: Option<Triple>,
+    /// Names of functions by pc, beyond those that the executable has kept.
+    ///
+    /// `Config::enable_symbol_and_section_labels` keeps names, but it also makes every symbol the
+    /// start of a function, so that other code is generated. To see the code of a program that is
+    /// loaded without labels, pass their names here.
+    pub names: BTreeMap<usize, String>,
+    /// How the program is compiled.
+    pub compile: CompileOptions,
+}
+
+impl Default for DumpOptions {
+    /// The annotated CLIF of all functions, for this machine.
+    fn default() -> Self {
+        Self {
+            stages: vec![Stage::Clif],
+            function: None,
+            target: None,
+            names: BTreeMap::new(),
+            compile: CompileOptions::default(),
+        }
+    }
+}
+
+/// Why there is no dump, or only a part of one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DumpError {
+    /// No function has this name.
+    #[error("there is no function {name:?}; {known}")]
+    NoSuchFunction {
+        /// The name asked for.
+        name: String,
+        /// The names that there are, as a sentence.
+        known: String,
+    },
+    /// The text is shorter than that.
+    #[error("there is no pc {pc}; the text has {slots} instruction slots")]
+    PcOutsideText {
+        /// The pc asked for.
+        pc: usize,
+        /// Slots in the text.
+        slots: usize,
+    },
+    /// Nothing leads to the function, so it is not compiled.
+    #[error("the function {function} is not compiled: no instruction at pc {pc} can be reached")]
+    NotReachable {
+        /// What was asked for.
+        function: FunctionSelector,
+        /// Its pc.
+        pc: usize,
+    },
+    /// This build can't disassemble.
+    #[error("the stage asm needs the feature `disassembly`, which this build is without")]
+    NoDisassembler,
+    /// The disassembler gave up.
+    #[error("disassembling failed: {0}")]
+    Disassembly(String),
+    /// The program can't be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The text can't be written.
+    #[error(transparent)]
+    Write(#[from] io::Error),
+}
+
+/// The stages of compiling `executable` as text.
+///
+/// # Errors
+/// See [`DumpError`].
+pub fn render<C: ContextObject>(
+    executable: &Executable<C>,
+    options: &DumpOptions,
+) -> Result<String, DumpError> {
+    let mut text = Vec::new();
+    write(executable, options, &mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Writes the stages of compiling `executable` to `output`, in many small pieces.
+///
+/// Nothing is written if the options do not fit the program.
+///
+/// # Errors
+/// See [`DumpError`].
+pub fn write<C: ContextObject>(
+    executable: &Executable<C>,
+    options: &DumpOptions,
+    output: &mut impl io::Write,
+) -> Result<(), DumpError> {
+    if options.stages.contains(&Stage::Assembly) && cfg!(not(feature = "disassembly")) {
+        return Err(DumpError::NoDisassembler);
+    }
+    let (program, _) = config::program(executable)?;
+    let names = names(executable, &program, options);
+    let analysis = sbpf_lowering::analyse(&program).map_err(CompileError::from)?;
+    let functions = select::functions(&analysis, &names, options.function.as_ref())?;
+    let isa = isa(options)?;
+    writeln!(
+        output,
+        "; sBPF {:?}; instruction slots: {}, blocks: {}, units: {}{}",
+        executable.get_sbpf_version(),
+        program.len(),
+        analysis.graph.blocks.len(),
+        analysis.units.units.len(),
+        isa.as_ref()
+            .map(|isa| format!("; for {}", isa.triple()))
+            .unwrap_or_default(),
+    )?;
+    let mut dump = Dump {
+        analysis: &analysis,
+        names: &names,
+        stages: &options.stages,
+        starts: analysis.graph.starts.iter().copied().collect(),
+        isa: isa.as_ref(),
+        context: Context::new(),
+        frontend: FunctionBuilderContext::new(),
+    };
+    for function in functions {
+        dump.write(function, output)?;
+    }
+    output.flush()?;
+    Ok(())
+}
+
+/// The machine to generate code for; none if no stage needs one.
+fn isa(options: &DumpOptions) -> Result<Option<OwnedTargetIsa>, DumpError> {
+    let is_used = options.stages.iter().any(|stage| !stage.is_of_program());
+    Ok(match &options.target {
+        Some(target) => Some(isa::target(target, &options.compile)?),
+        None if is_used => Some(isa::host(&options.compile)?),
+        None => None,
+    })
+}
+
+/// What the program's functions and syscalls are called.
+fn names<C: ContextObject>(
+    executable: &Executable<C>,
+    program: &Program<'_>,
+    options: &DumpOptions,
+) -> Names {
+    // In the order of `config::program`, which numbers them.
+    let syscalls = executable.get_loader().get_function_registry().iter();
+    let mut names = Names {
+        syscalls: syscalls
+            .map(|(_, (name, _))| printable(&String::from_utf8_lossy(name)))
+            .collect(),
+        ..Names::default()
+    };
+    let registered = executable.get_function_registry().iter();
+    let registered = registered.map(|(_, (name, pc))| (pc, String::from_utf8_lossy(name)));
+    let given = options.names.iter().map(|(pc, name)| (*pc, name.into()));
+    let entry = std::iter::once((program.entry, "entrypoint".into()));
+    for (pc, name) in given
+        .chain(registered)
+        .chain(entry)
+        .filter(|(_, name)| !name.is_empty())
+    {
+        if let Ok(pc) = u32::try_from(pc) {
+            names
+                .functions
+                .entry(pc)
+                .or_insert_with(|| printable(&name));
+        }
+    }
+    names
+}
+
+/// `name` without line breaks and what else would spoil a listing.
+fn printable(name: &str) -> String {
+    let escape = |character: char| match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    name.chars().map(escape).collect()
+}
+
+/// A dump in progress.
+struct Dump<'a> {
+    analysis: &'a Analysis<'a>,
+    names: &'a Names,
+    stages: &'a [Stage],
+    starts: HashSet<BlockId>,
+    isa: Option<&'a OwnedTargetIsa>,
+    context: Context,
+    frontend: FunctionBuilderContext,
+}
+
+impl Dump<'_> {
+    /// All stages of one function.
+    fn write(&mut self, name: FunctionName, output: &mut impl io::Write) -> Result<(), DumpError> {
+        let clif = self.clif(name)?;
+        for &stage in self.stages {
+            let unit = match name {
+                FunctionName::Unit(unit) => Some(unit),
+                _ if stage.is_of_program() => continue,
+                _ => None,
+            };
+            writeln!(
+                output,
+                "\n;;; {stage}: {}",
+                self.names.title(self.analysis, name)
+            )?;
+            match (stage, unit) {
+                (Stage::Instructions, Some(unit)) => {
+                    listing::instructions(self.analysis, self.names, &self.starts, unit, output)?;
+                }
+                (Stage::ControlFlow, Some(unit)) => {
+                    listing::control_flow(self.analysis, self.names, unit, output)?;
+                }
+                (Stage::Clif, _) => output.write_all(clif.as_bytes())?,
+                (Stage::Vcode, _) => {
+                    let vcode = self
+                        .context
+                        .compiled_code()
+                        .and_then(|code| code.vcode.as_ref());
+                    writeln!(output, "{}", vcode.map_or("", |vcode| vcode.trim_end()))?;
+                }
+                (Stage::Assembly, _) => self.assembly(output)?,
+                (Stage::Instructions | Stage::ControlFlow, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Lowers a function and, if some stage needs it, compiles it. Returns its CLIF as text, which
+    /// is to be had only before.
+    fn clif(&mut self, name: FunctionName) -> Result<String, DumpError> {
+        let Some(isa) = self.isa else {
+            return Ok(String::new());
+        };
+        self.context.clear();
+        let mut comments = Comments::new(true);
+        self.analysis.lower(
+            name,
+            isa.frontend_config(),
+            &mut self.frontend,
+            &mut self.context.func,
+            &mut Sites::default(),
+            &mut comments,
+        );
+        let clif = match self.stages.contains(&Stage::Clif) {
+            true => comments.annotate(self.analysis, self.names, &self.context.func),
+            false => String::new(),
+        };
+        if self.stages.iter().any(|stage| stage.needs_code()) {
+            self.context.set_disasm(self.stages.contains(&Stage::Vcode));
+            emit::compile(self.analysis, name, &**isa, &mut self.context)?;
+        }
+        Ok(clif)
+    }
+
+    #[cfg(feature = "disassembly")]
+    fn assembly(&self, output: &mut impl io::Write) -> Result<(), DumpError> {
+        match self.isa {
+            Some(isa) => assembly::write(self.analysis, self.names, &**isa, &self.context, output),
+            None => Ok(()),
+        }
+    }
+
+    #[cfg(not(feature = "disassembly"))]
+    fn assembly(&self, _: &mut impl io::Write) -> Result<(), DumpError> {
+        Err(DumpError::NoDisassembler)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FunctionSelector, MalformedSelector, Stage};
+
+    #[test]
+    fn stages_read_back_what_they_print() {
+        for stage in Stage::ALL {
+            assert_eq!(stage.to_string().parse(), Ok(stage));
+        }
+        assert!("".parse::<Stage>().is_err());
+    }
+
+    #[test]
+    fn selectors_are_pcs_or_names() {
+        assert_eq!("0x10".parse(), Ok(FunctionSelector::Pc(16)));
+        assert_eq!("12".parse(), Ok(FunctionSelector::Pc(12)));
+        assert_eq!(
+            "main".parse(),
+            Ok(FunctionSelector::Name("main".to_string()))
+        );
+        assert_eq!(
+            "7up".parse::<FunctionSelector>(),
+            Err(MalformedSelector::Digit)
+        );
+        assert_eq!(
+            "".parse::<FunctionSelector>(),
+            Err(MalformedSelector::Empty)
+        );
+    }
+}

@@ -1,0 +1,275 @@
+//! `solana-sbpf` as the host of compiled code: its memory mapping, interpreter and syscalls.
+
+use {
+    crate::CompiledProgram,
+    sbpf_lowering::dialect::FrameLayout,
+    sbpf_runtime::{
+        host::{Ended, Host},
+        translation::Range,
+    },
+    solana_sbpf::{
+        ebpf,
+        elf::Executable,
+        error::ProgramResult,
+        interpreter::Interpreter,
+        memory_region::{MemoryMapping, MemoryRegion},
+        program::BuiltinFunction,
+        vm::{CallFrame, ContextObject, EbpfVm},
+    },
+    std::ptr::NonNull,
+};
+
+/// With more regions than this, syscalls are assumed to change them: comparing costs more than
+/// finding translations again.
+const MAX_COMPARED_REGIONS: usize = 8;
+
+/// Regions beyond this are not translated in advance.
+const MAX_LIKELY_REGIONS: usize = 16;
+
+/// A virtual machine while compiled code runs on it.
+pub(crate) struct Embedder<'a, 'vm, C: ContextObject> {
+    vm: &'a mut EbpfVm<'vm, C>,
+    executable: &'a Executable<C>,
+    syscalls: &'a [BuiltinFunction<C>],
+    frames: FrameLayout,
+    mapping: NonNull<MemoryMapping>,
+    /// The meter when `vm.due_insn_count` was 0 last.
+    start: i64,
+    /// `Config::enable_instruction_meter`
+    has_meter: bool,
+    /// The regions when translations were last known to be right; empty if not compared.
+    known_regions: Vec<MemoryRegion>,
+    /// The host address of the stack that compiled code was entered with.
+    stack: Option<u64>,
+    /// Memory for the interpreter, which insists on having frames.
+    call_frames: Vec<CallFrame>,
+}
+
+impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
+    pub(crate) fn new(
+        vm: &'a mut EbpfVm<'vm, C>,
+        executable: &'a Executable<C>,
+        program: &'a CompiledProgram<C>,
+    ) -> Self {
+        // The interpreter uses the mapping that was active when the VM was made.
+        let mapping = vm.context().active_mapping_ptr();
+        let mut embedder = Self {
+            start: clamp(vm.previous_instruction_meter),
+            has_meter: executable.get_config().enable_instruction_meter,
+            vm,
+            executable,
+            syscalls: &program.syscalls,
+            frames: program.frames,
+            mapping,
+            known_regions: Vec::new(),
+            stack: None,
+            call_frames: Vec::new(),
+        };
+        embedder.stack = embedder.stack_host();
+        embedder
+    }
+
+    /// Instructions left when compiled code is entered.
+    pub(crate) fn meter(&self) -> i64 {
+        if self.has_meter { self.start } else { 0 }
+    }
+
+    /// The host address of the first frame, if the stack region holds all frames that the program
+    /// may use, writable, laid out as the program's version has it.
+    pub(crate) fn stack_host(&mut self) -> Option<u64> {
+        let FrameLayout::Fixed { size, stride } = self.frames else {
+            return None;
+        };
+        let config = self.executable.get_config();
+        if !config.enable_address_translation {
+            return None;
+        }
+        let length = config.stack_frame_size.checked_mul(config.max_call_depth)?;
+        let (_, region) = self.mapping().find_region(ebpf::MM_STACK_START)?;
+        let gap = if stride == 2 { u64::from(size) } else { 0 };
+        let is_stack = region.vm_addr_range().start == ebpf::MM_STACK_START
+            && region.gap_size() == gap
+            && region.len() >= length
+            && region.host_buffer().is_mutable();
+        is_stack.then(|| host_address(region))
+    }
+
+    /// Leaves the call depth as the interpreter does when it ends at this depth.
+    pub(crate) fn set_call_depth(&mut self, depth: u64) {
+        self.vm.call_depth = depth;
+    }
+
+    /// Ends the execution as the interpreter would at `pc`.
+    pub(crate) fn finish(&mut self, pc: u32, meter: i64, result: ProgramResult) {
+        self.vm.registers[11] = u64::from(pc);
+        self.vm.due_insn_count = self.due(meter);
+        self.vm.program_result = result;
+    }
+
+    /// Executes the rest of the program with the interpreter.
+    pub(crate) fn interpret(
+        &mut self,
+        pc: u32,
+        meter: i64,
+        registers: &[u64; 11],
+        mut call_frames: Vec<CallFrame>,
+    ) {
+        self.vm.due_insn_count = self.due(meter);
+        self.vm.call_depth = call_frames.len() as u64;
+        call_frames.resize(
+            self.executable.get_config().max_call_depth,
+            CallFrame::default(),
+        );
+        let registers = with_pc(registers, pc);
+        let mut interpreter =
+            Interpreter::new(self.vm, self.executable, registers, &mut call_frames);
+        while interpreter.step() {}
+        let pc = interpreter.reg[11];
+        self.vm.registers[11] = pc;
+    }
+
+    fn mapping(&self) -> &MemoryMapping {
+        // SAFETY: the context keeps its mapping where it is while the VM exists, as the
+        // interpreter relies on, and nothing else borrows it while `self` does.
+        unsafe { self.mapping.as_ref() }
+    }
+
+    /// Instructions executed since `vm.due_insn_count` was 0 last.
+    fn due(&self, meter: i64) -> u64 {
+        if self.has_meter {
+            self.start.wrapping_sub(meter) as u64
+        } else {
+            0
+        }
+    }
+}
+
+impl<C: ContextObject> Host for Embedder<'_, '_, C> {
+    fn range(&mut self, address: u64, store: bool) -> Option<Range> {
+        let (_, region) = self.mapping().find_region(address)?;
+        let range = contiguous(region, address)?;
+        (range.writable || !store).then_some(range)
+    }
+
+    fn likely_ranges(&mut self, visit: &mut dyn FnMut(Range)) {
+        if !self.executable.get_config().enable_address_translation {
+            return;
+        }
+        let regions = self.mapping().get_regions();
+        for region in regions.iter().take(MAX_LIKELY_REGIONS) {
+            if let Some(range) = contiguous(region, region.vm_addr_range().start) {
+                visit(range);
+            }
+        }
+        let compared = if regions.len() <= MAX_COMPARED_REGIONS {
+            regions
+        } else {
+            &[]
+        };
+        self.known_regions = compared.to_vec();
+    }
+
+    fn step(
+        &mut self,
+        pc: u32,
+        count: u32,
+        meter: i64,
+        registers: &mut [u64; 11],
+    ) -> Result<(), Ended> {
+        self.vm.due_insn_count = self.due(meter);
+        let depth = self.executable.get_config().max_call_depth;
+        self.call_frames.resize(depth, CallFrame::default());
+        let mut interpreter = Interpreter::new(
+            self.vm,
+            self.executable,
+            with_pc(registers, pc),
+            &mut self.call_frames,
+        );
+        for _ in 0..count {
+            if !interpreter.step() {
+                return Err(Ended);
+            }
+        }
+        registers.copy_from_slice(&interpreter.reg[..11]);
+        Ok(())
+    }
+
+    fn arguments(&mut self) -> *mut u64 {
+        self.vm.registers.as_mut_ptr()
+    }
+
+    fn syscall(
+        &mut self,
+        index: u32,
+        pc: u32,
+        depth: u64,
+        meter: i64,
+    ) -> Result<(i64, u64), Ended> {
+        // As `Interpreter::dispatch_syscall`.
+        let due = self.due(meter);
+        self.vm.due_insn_count = self.vm.previous_instruction_meter.wrapping_sub(due);
+        self.vm.call_depth = depth;
+        self.vm.invoke_function(self.syscalls[index as usize]);
+        self.vm.due_insn_count = 0;
+        self.start = clamp(self.vm.previous_instruction_meter);
+        match &self.vm.program_result {
+            ProgramResult::Ok(result) => Ok((self.meter(), *result)),
+            ProgramResult::Err(_) => {
+                self.vm.registers[11] = u64::from(pc);
+                Err(Ended)
+            }
+        }
+    }
+
+    fn regions_changed(&mut self) -> bool {
+        let regions = self.mapping().get_regions();
+        self.known_regions.is_empty() || regions != self.known_regions.as_slice()
+    }
+
+    fn stack_is_intact(&mut self) -> bool {
+        self.stack_host() == self.stack
+    }
+}
+
+/// Budgets that no program can use up count as the largest one that compiled code can hold.
+fn clamp(meter: u64) -> i64 {
+    i64::try_from(meter).unwrap_or(i64::MAX)
+}
+
+fn with_pc(registers: &[u64; 11], pc: u32) -> [u64; 12] {
+    let mut with_pc = [0; 12];
+    with_pc[..11].copy_from_slice(registers);
+    with_pc[11] = u64::from(pc);
+    with_pc
+}
+
+fn host_address(region: &MemoryRegion) -> u64 {
+    region.host_buffer().ptr().cast::<u8>().expose_provenance() as u64
+}
+
+/// The part of a region around `address` that is contiguous in host and virtual memory: all of
+/// it, or one frame of a stack with gaps (`MemoryRegion::vm_to_host_buffer`).
+fn contiguous(region: &MemoryRegion, address: u64) -> Option<Range> {
+    let start = region.vm_addr_range().start;
+    let (length, host) = (region.len() as u64, host_address(region));
+    let writable = region.host_buffer().is_mutable();
+    let offset = address.checked_sub(start)?;
+    let gap = region.gap_size();
+    if gap == 0 {
+        return (offset < length).then_some(Range {
+            start,
+            length,
+            host,
+            writable,
+        });
+    }
+    let frame = offset / gap;
+    let behind = (frame / 2).checked_mul(gap)?;
+    let is_mapped = frame.is_multiple_of(2) && behind < length;
+    is_mapped.then(|| Range {
+        start: start.wrapping_add(frame * gap),
+        length: gap.min(length - behind),
+        host: host.wrapping_add(behind),
+        writable,
+    })
+}

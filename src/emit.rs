@@ -1,0 +1,185 @@
+//! CLIF to machine code: functions are compiled one by one and linked into one piece.
+//!
+//! Calls between functions are relative, so the code runs wherever it is mapped.
+
+use {
+    crate::CompileError,
+    cranelift_codegen::{
+        Context, FinalizedRelocTarget, binemit::Reloc, control::ControlPlane, isa::TargetIsa,
+    },
+    cranelift_frontend::FunctionBuilderContext,
+    sbpf_lowering::{
+        Comments,
+        function::{Analysis, FunctionName, Sites},
+    },
+    std::collections::HashMap,
+};
+
+/// The largest program whose calls all reach: 128 MiB for `bl` on arm64.
+const MAX_CODE: usize = 128 << 20;
+
+/// Functions start at multiples of this.
+const ALIGNMENT: usize = 16;
+
+/// Machine code of a whole program, not yet executable.
+#[derive(Debug, Default)]
+pub(crate) struct Emitted {
+    /// The code; the way in is at its start.
+    pub(crate) code: Vec<u8>,
+    /// Where each function starts.
+    pub(crate) offsets: HashMap<FunctionName, u32>,
+    /// Places that call back.
+    pub(crate) sites: Sites,
+    /// Bytes of native stack that the largest frame takes, its arguments included.
+    pub(crate) largest_frame: usize,
+    /// CLIF instructions.
+    pub(crate) clif_instructions: usize,
+    /// CLIF blocks.
+    pub(crate) clif_blocks: usize,
+}
+
+/// A call whose target is not yet known.
+struct Fixup {
+    at: usize,
+    kind: Reloc,
+    addend: i64,
+    target: FunctionName,
+}
+
+/// Compiles and links all functions of a program.
+pub(crate) fn emit(analysis: &Analysis<'_>, isa: &dyn TargetIsa) -> Result<Emitted, CompileError> {
+    let mut emitted = Emitted::default();
+    let mut fixups = Vec::new();
+    let mut context = Context::new();
+    let mut frontend = FunctionBuilderContext::new();
+    let mut comments = Comments::default();
+    for name in analysis.functions() {
+        context.clear();
+        analysis.lower(
+            name,
+            isa.frontend_config(),
+            &mut frontend,
+            &mut context.func,
+            &mut emitted.sites,
+            &mut comments,
+        );
+        emitted.clif_instructions += context.func.dfg.num_insts();
+        emitted.clif_blocks += context.func.dfg.num_blocks();
+        compile(analysis, name, isa, &mut context)?;
+        append(&mut emitted, &mut fixups, name, &context)?;
+    }
+    for fixup in &fixups {
+        apply(&mut emitted, fixup)?;
+    }
+    Ok(emitted)
+}
+
+/// Compiles the function in `context`.
+pub(crate) fn compile(
+    analysis: &Analysis<'_>,
+    name: FunctionName,
+    isa: &dyn TargetIsa,
+    context: &mut Context,
+) -> Result<(), CompileError> {
+    let result = context.compile(isa, &mut ControlPlane::default());
+    result
+        .map(|_| ())
+        .map_err(|error| CompileError::CodeGeneration {
+            pc: first_pc(analysis, name),
+            reason: cranelift_codegen::print_errors::pretty_error(error.func, error.inner),
+        })
+}
+
+/// The pc at which a function starts.
+pub(crate) fn first_pc(analysis: &Analysis<'_>, name: FunctionName) -> usize {
+    match name {
+        FunctionName::Entry | FunctionName::Access | FunctionName::AccessSlow => {
+            analysis.program.entry
+        }
+        FunctionName::Unit(unit) | FunctionName::Indirect(unit) => {
+            analysis.graph.block(analysis.units.unit(unit).entry).start as usize
+        }
+    }
+}
+
+fn append(
+    emitted: &mut Emitted,
+    fixups: &mut Vec<Fixup>,
+    name: FunctionName,
+    context: &Context,
+) -> Result<(), CompileError> {
+    let Some(compiled) = context.compiled_code() else {
+        return Ok(());
+    };
+    let start = emitted.code.len().next_multiple_of(ALIGNMENT);
+    if start + compiled.code_buffer().len() > MAX_CODE {
+        return Err(CompileError::CodeTooLarge { limit: MAX_CODE });
+    }
+    emitted.code.resize(start, 0);
+    emitted.code.extend_from_slice(compiled.code_buffer());
+    emitted.offsets.insert(name, start as u32);
+    let frame = compiled
+        .buffer
+        .frame_layout()
+        .map_or(0, |layout| layout.frame_to_fp_offset);
+    let arguments = 8 * context.func.signature.params.len();
+    // Return address and saved frame pointer.
+    let linkage = 16;
+    emitted.largest_frame = emitted
+        .largest_frame
+        .max(frame as usize + arguments + linkage);
+    for relocation in compiled.buffer.relocs() {
+        let target = match &relocation.target {
+            FinalizedRelocTarget::ExternalName(name) => {
+                FunctionName::of_callee(&context.func, name)
+            }
+            FinalizedRelocTarget::Func(_) => None,
+        };
+        let Some(target) = target else {
+            return Err(unexpected(relocation.kind));
+        };
+        let at = start + relocation.offset as usize;
+        fixups.push(Fixup {
+            at,
+            kind: relocation.kind,
+            addend: relocation.addend,
+            target,
+        });
+    }
+    Ok(())
+}
+
+fn apply(emitted: &mut Emitted, fixup: &Fixup) -> Result<(), CompileError> {
+    let target = emitted
+        .offsets
+        .get(&fixup.target)
+        .ok_or_else(|| unexpected(fixup.kind))?;
+    let distance = i64::from(*target) + fixup.addend - fixup.at as i64;
+    let Some(field) = emitted
+        .code
+        .get_mut(fixup.at..)
+        .and_then(|code| code.first_chunk_mut::<4>())
+    else {
+        return Err(unexpected(fixup.kind));
+    };
+    match fixup.kind {
+        Reloc::X86CallPCRel4 | Reloc::X86PCRel4 => {
+            *field = (distance as i32).to_le_bytes();
+        }
+        Reloc::Arm64Call => {
+            // The low 26 bits hold the distance in instructions.
+            const MASK: u32 = (1 << 26) - 1;
+            let opcode = u32::from_le_bytes(*field) & !MASK;
+            *field = (opcode | (distance >> 2) as u32 & MASK).to_le_bytes();
+        }
+        kind => return Err(unexpected(kind)),
+    }
+    Ok(())
+}
+
+fn unexpected(kind: Reloc) -> CompileError {
+    CompileError::CodeGeneration {
+        pc: 0,
+        reason: format!("unexpected relocation {kind:?}"),
+    }
+}

@@ -1,0 +1,187 @@
+//! Execution on an `EbpfVm`, in place of its `execute_program`.
+//!
+//! Prologue and epilogue are those of `EbpfVm::execute_program`. Where compiled code can't go, the
+//! public `Interpreter` does.
+
+use {
+    crate::{CompiledProgram, embedder::Embedder, program::Identity},
+    sbpf_lowering::dialect::FrameLayout,
+    sbpf_runtime::{
+        abi::{Exception, FRAME_POINTER},
+        run::{Entry, Exit, Frames, Run},
+    },
+    solana_sbpf::{
+        ebpf,
+        elf::Executable,
+        error::{EbpfError, ProgramResult},
+        vm::{CallFrame, ContextObject, EbpfVm, ExecutionMode},
+    },
+};
+
+/// Native stack that syscalls and the slow paths may use beyond what compiled code does.
+const CALLBACK_STACK: usize = 256 << 10;
+
+/// A program that could need more native stack than this is interpreted.
+const MAX_NATIVE_STACK: usize = 1 << 30;
+
+impl<C: ContextObject> CompiledProgram<C> {
+    /// Runs the program on `vm`, in place of `vm.execute_program(executable, …)`.
+    ///
+    /// Returns the instruction count and the result, exactly as the interpreter would; the final
+    /// pc is in `vm.registers[11]`. `executable` must be the one this was compiled from; with
+    /// another one the interpreter runs, as it does where compiled code's assumptions about the
+    /// stack region do not hold.
+    ///
+    /// # Panics
+    /// If a syscall panics, as the interpreter does.
+    pub fn execute(&self, vm: &mut EbpfVm<C>, executable: &Executable<C>) -> (u64, ProgramResult) {
+        let config = executable.get_config();
+        let native_stack = self
+            .statistics
+            .largest_frame
+            .saturating_mul(config.max_call_depth);
+        let frames = self.frames(vm, executable);
+        let (Some(frames), true) = (frames, native_stack <= MAX_NATIVE_STACK) else {
+            return interpret(vm, executable);
+        };
+        vm.registers[11] = executable.get_entrypoint_instruction_offset() as u64;
+        let initial = vm.context().get_remaining();
+        vm.previous_instruction_meter = initial;
+        vm.due_insn_count = 0;
+        vm.program_result = ProgramResult::Ok(0);
+
+        let red_zone = native_stack + CALLBACK_STACK;
+        stacker::maybe_grow(red_zone, red_zone + CALLBACK_STACK, || {
+            self.run(vm, executable, frames);
+        });
+
+        let count = if config.enable_instruction_meter {
+            let due = vm.due_insn_count;
+            vm.context().consume(due);
+            initial.saturating_sub(vm.context().get_remaining())
+        } else {
+            0
+        };
+        (
+            count,
+            std::mem::replace(&mut vm.program_result, ProgramResult::Ok(0)),
+        )
+    }
+
+    /// How compiled code is to keep its frames, or `None` if it must not run.
+    fn frames(&self, vm: &mut EbpfVm<C>, executable: &Executable<C>) -> Option<Frames> {
+        let is_traced = cfg!(feature = "tracer");
+        if is_traced || vm.call_depth != 0 || Identity::of(executable) != self.identity {
+            return None;
+        }
+        match self.frames {
+            FrameLayout::Manual => Some(Frames::Manual),
+            FrameLayout::Fixed { size, stride } => {
+                let (size, stride) = (u64::from(size), u64::from(stride));
+                let frames = |host| Some(Frames::Fixed { host, size, stride });
+                if !executable.get_config().enable_address_translation {
+                    return frames(0);
+                }
+                let expected = ebpf::MM_STACK_START.checked_add(size)?;
+                if vm.registers[FRAME_POINTER as usize] != expected {
+                    return None;
+                }
+                let mut embedder = Embedder::new(vm, executable, self);
+                embedder.stack_host().and_then(frames)
+            }
+        }
+    }
+
+    fn run(&self, vm: &mut EbpfVm<C>, executable: &Executable<C>, frames: Frames) {
+        let mut registers = [0; 11];
+        registers.copy_from_slice(&vm.registers[..11]);
+        let embedder = Embedder::new(vm, executable, self);
+        let entry = Entry {
+            registers,
+            meter: embedder.meter(),
+            frames,
+            max_call_depth: executable.get_config().max_call_depth as u64,
+        };
+        let mut run = Run::new(self.image(), embedder, &entry);
+        // SAFETY: the image is a compiled program's, made by the lowering as a whole, and
+        // `frames` describes the stack region as the mapping has it.
+        let exit = unsafe { run.enter() };
+        let meter = run.context.meter;
+        let depth = run.depth(run.context.frame);
+        match exit {
+            Exit::Finished { pc } => {
+                run.host.set_call_depth(0);
+                let result = ProgramResult::Ok(run.context.registers[0]);
+                run.host.finish(pc, meter, result);
+            }
+            Exit::Raised(Exception::Bailout, pc) => {
+                run.restore_frame_pointer();
+                let call_frames = call_frames(&run);
+                let registers = run.context.registers;
+                run.host.interpret(pc, meter, &registers, call_frames);
+            }
+            Exit::Raised(exception, pc) => {
+                // These come after the interpreter has pushed the frame.
+                let is_pushed = matches!(
+                    exception,
+                    Exception::CallDepthExceeded | Exception::CallOutsideTextSegment
+                );
+                run.host.set_call_depth(depth + u64::from(is_pushed));
+                run.host
+                    .finish(pc, meter, ProgramResult::Err(error(exception)));
+            }
+            Exit::Ended => run.host.set_call_depth(depth),
+        }
+    }
+}
+
+/// The call stack of the interpreter, innermost frame last.
+fn call_frames<C: ContextObject>(run: &Run<'_, Embedder<'_, '_, C>>) -> Vec<CallFrame> {
+    let depth = run.depth(run.context.frame);
+    debug_assert_eq!(depth, run.frames.len() as u64, "every frame was unwound");
+    let step = match run.frames() {
+        Frames::Fixed { size, .. } => size,
+        Frames::Manual => 1,
+    };
+    let mut frame = run.context.frame;
+    let mut call_frames: Vec<CallFrame> = run
+        .frames
+        .iter()
+        .map(|unwound| {
+            frame = frame.wrapping_sub(step);
+            let [r6, r7, r8, r9, manual] = unwound.saved;
+            CallFrame {
+                caller_saved_registers: [r6, r7, r8, r9],
+                frame_pointer: run.frame_pointer(frame, manual),
+                target_pc: u64::from(unwound.return_pc),
+            }
+        })
+        .collect();
+    call_frames.reverse();
+    call_frames
+}
+
+fn error(exception: Exception) -> EbpfError {
+    match exception {
+        Exception::DivideByZero => EbpfError::DivideByZero,
+        Exception::DivideOverflow => EbpfError::DivideOverflow,
+        Exception::CallDepthExceeded => EbpfError::CallDepthExceeded,
+        Exception::CallOutsideTextSegment => EbpfError::CallOutsideTextSegment,
+        Exception::ExecutionOverrun => EbpfError::ExecutionOverrun,
+        Exception::InvalidInstruction => EbpfError::InvalidInstruction,
+        Exception::UnsupportedInstruction | Exception::Bailout => EbpfError::UnsupportedInstruction,
+    }
+}
+
+/// Runs the program on the interpreter instead.
+fn interpret<C: ContextObject>(
+    vm: &mut EbpfVm<C>,
+    executable: &Executable<C>,
+) -> (u64, ProgramResult) {
+    let mut call_frames = vec![CallFrame::default(); executable.get_config().max_call_depth];
+    vm.execute_program(
+        executable,
+        &mut ExecutionMode::Interpreted,
+        &mut call_frames,
+    )
+}

@@ -1,0 +1,29 @@
+//! A Cranelift backend for Solana's sBPF.
+//!
+//! [`CompiledProgram::compile`] turns a loaded [`Executable`](solana_sbpf::elf::Executable) into
+//! native code, and [`CompiledProgram::execute`] takes the place of `EbpfVm::execute_program`: same
+//! result, same error, same instruction count, same final pc, same memory as the interpreter of
+//! `solana-sbpf`.
+
+mod config;
+pub mod dump;
+mod embedder;
+mod emit;
+mod error;
+mod execute;
+mod isa;
+mod program;
+
+pub use {
+    error::CompileError,
+    program::{CompileStatistics, CompiledProgram},
+    sbpf_lowering::error::LoweringError,
+};
+
+/// Choices of the caller that change speed or diagnostics, never an outcome.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CompileOptions {
+    /// Runs Cranelift's verifier on every function (slow; always on in debug builds).
+    pub verify_ir: bool,
+}

@@ -1,0 +1,206 @@
+//! The engines, and what can be observed of a run.
+
+use {
+    super::{
+        context::{Event, TestContext},
+        memory::{Memory, RegionState},
+        program::Program,
+    },
+    sbpf_cranelift::CompiledProgram,
+    solana_sbpf::{
+        elf::Executable,
+        error::ProgramResult,
+        verifier::RequisiteVerifier,
+        vm::{CallFrame, Config, EbpfVm, ExecutionMode},
+    },
+    std::{
+        any::Any,
+        cell::RefCell,
+        panic::{AssertUnwindSafe, catch_unwind},
+        rc::Rc,
+    },
+};
+
+/// Whether the hand-written JIT exists in this build.
+pub const HAND_WRITTEN: bool = cfg!(all(
+    feature = "hand-written",
+    target_arch = "x86_64",
+    not(target_os = "windows")
+));
+
+/// One of the ways to run a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// The oracle.
+    Interpreter,
+    /// The JIT of `solana-sbpf`.
+    HandWritten,
+    /// This crate.
+    Cranelift,
+}
+
+/// An executable with its compiled forms.
+pub struct Prepared {
+    /// The loaded program.
+    pub executable: Executable<TestContext>,
+    compiled: Option<CompiledProgram<TestContext>>,
+}
+
+impl Prepared {
+    /// Loads `program`, verifies it if asked to, and compiles it for `engines`.
+    pub fn new(
+        program: &Program,
+        config: &Config,
+        extra_syscalls: &[String],
+        verify: bool,
+        engines: &[Engine],
+    ) -> Result<Self, String> {
+        let executable = program.load(config, extra_syscalls)?;
+        if verify {
+            executable
+                .verify::<RequisiteVerifier>()
+                .map_err(|error| format!("verification failed: {error}"))?;
+        }
+        if engines.contains(&Engine::HandWritten) {
+            compile_by_hand_written(&executable)?;
+        }
+        let compiled = if engines.contains(&Engine::Cranelift) {
+            Some(compile(&executable)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            executable,
+            compiled,
+        })
+    }
+}
+
+/// Compiles with this crate; a panic is an error like any other.
+pub fn compile(
+    executable: &Executable<TestContext>,
+) -> Result<CompiledProgram<TestContext>, String> {
+    match catch_unwind(AssertUnwindSafe(|| CompiledProgram::compile(executable))) {
+        Ok(compiled) => compiled.map_err(|error| format!("compilation failed: {error}")),
+        Err(panic) => Err(format!("compilation panicked: {}", message(&*panic))),
+    }
+}
+
+#[cfg(all(
+    feature = "hand-written",
+    target_arch = "x86_64",
+    not(target_os = "windows")
+))]
+fn compile_by_hand_written(executable: &Executable<TestContext>) -> Result<(), String> {
+    executable
+        .jit_compile()
+        .map_err(|error| format!("the hand-written JIT failed to compile: {error}"))
+}
+
+#[cfg(not(all(
+    feature = "hand-written",
+    target_arch = "x86_64",
+    not(target_os = "windows")
+)))]
+fn compile_by_hand_written(_: &Executable<TestContext>) -> Result<(), String> {
+    Err("the hand-written JIT is not in this build".to_string())
+}
+
+/// Everything that can be observed of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The result as text, or the message of a panic.
+    pub result: String,
+    /// r0 on success.
+    pub value: Option<u64>,
+    /// Whether the run panicked; then counts and pc mean nothing.
+    pub panicked: bool,
+    /// What `execute` returned.
+    pub instruction_count: u64,
+    /// `vm.registers[11]`.
+    pub final_pc: u64,
+    /// The context's meter.
+    pub remaining: u64,
+    /// What syscalls and the access violation handler saw.
+    pub events: Vec<Event>,
+    /// The regions of the mapping.
+    pub regions: Vec<RegionState>,
+    /// All host memory.
+    pub buffers: Vec<Vec<u8>>,
+}
+
+/// Runs `prepared` on freshly reset `memory`.
+pub fn run(
+    prepared: &Prepared,
+    engine: Engine,
+    memory: &mut Memory,
+    registers: &[(usize, u64)],
+    budget: u64,
+) -> Outcome {
+    memory.reset();
+    let executable = &prepared.executable;
+    let config = executable.get_config();
+    let version = executable.get_sbpf_version();
+    let log = Rc::new(RefCell::new(Vec::new()));
+    let mapping = memory
+        .map(executable.get_ro_region(), config, version, &log)
+        .expect("the layout is valid");
+    let mut context = TestContext {
+        mapping,
+        remaining: budget,
+        log: log.clone(),
+        buffers: memory.host_buffers(),
+        first_spare: memory.first_spare(),
+        engine,
+    };
+
+    let loader = executable.get_loader().clone();
+    let mut vm = EbpfVm::new(loader, version, &mut context, config.stack_size());
+    for (register, value) in registers {
+        vm.registers[*register] = *value;
+    }
+    let execution = catch_unwind(AssertUnwindSafe(|| match engine {
+        Engine::Interpreter => {
+            let mut frames = vec![CallFrame::default(); config.max_call_depth];
+            vm.execute_program(executable, &mut ExecutionMode::Interpreted, &mut frames)
+        }
+        Engine::HandWritten => vm.execute_program(executable, &mut ExecutionMode::Jit, &mut []),
+        Engine::Cranelift => {
+            let compiled = prepared.compiled.as_ref();
+            compiled
+                .expect("compiled at first")
+                .execute(&mut vm, executable)
+        }
+    }));
+
+    let final_pc = vm.registers[11];
+    let panicked = execution.is_err();
+    let (instruction_count, result, value) = match execution {
+        Ok((count, ProgramResult::Ok(value))) => (count, format!("Ok({value:#x})"), Some(value)),
+        Ok((count, result)) => (count, format!("{result:?}"), None),
+        Err(panic) => (0, format!("panic: {}", message(&*panic)), None),
+    };
+    let events = log.take();
+    Outcome {
+        result,
+        value,
+        panicked,
+        instruction_count,
+        final_pc,
+        remaining: context.remaining,
+        events,
+        regions: memory.describe(&context.mapping),
+        buffers: memory.snapshot(),
+    }
+}
+
+/// The message of a panic.
+fn message(panic: &(dyn Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        (*text).to_string()
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "(no text)".to_string()
+    }
+}

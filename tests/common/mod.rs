@@ -1,0 +1,51 @@
+//! The differential harness: one program, run by the interpreter (the oracle), by the hand-written
+//! JIT of `solana-sbpf` where it exists, and by this crate, and everything observable compared.
+//!
+//! A test describes a [`Case`] and calls [`Case::check`]:
+//!
+//! ```ignore
+//! Case::assembly(SBPFVersion::V0, "mov64 r0, 1\nexit").check().returns(1);
+//! ```
+//!
+//! Expected values are never written down from what the code under test does; a test may only
+//! assert on the oracle's outcome, to make sure that it exercises what it claims to.
+
+// Every test binary uses another part of the harness.
+#![allow(dead_code, unused_imports, unreachable_pub)]
+
+pub mod case;
+pub mod context;
+pub mod elf;
+pub mod engine;
+pub mod generator;
+pub mod host_syscalls;
+pub mod layout;
+pub mod memory;
+pub mod opcodes;
+pub mod program;
+pub mod region_syscalls;
+pub mod report;
+pub mod shrink;
+pub mod surroundings;
+pub mod symbolic;
+pub mod syscalls;
+pub mod text;
+pub mod upstream;
+
+pub use {
+    case::{Case, Failure, FailureKind, Verdict},
+    context::{Event, TestContext},
+    engine::{Engine, Outcome},
+    layout::{Handler, Layout, RegionSpec, pattern},
+    program::Program,
+    solana_sbpf::{ebpf, program::SBPFVersion, vm::Config},
+    text::{Size, Text},
+};
+
+/// The versions that still have unaligned mapping.
+pub const UNALIGNED_VERSIONS: [SBPFVersion; 4] = [
+    SBPFVersion::V0,
+    SBPFVersion::V1,
+    SBPFVersion::V2,
+    SBPFVersion::V3,
+];

@@ -1,0 +1,233 @@
+//! Access violation handlers, which may save an access, and programs without translation.
+
+mod common;
+
+use {common::*, solana_sbpf::ebpf::*};
+
+const HANDLERS: [Handler; 5] = [
+    Handler::None,
+    Handler::Grow,
+    Handler::Unlock,
+    Handler::Redirect,
+    Handler::Empty,
+];
+
+/// Every region with a payload and room to grow, the input small and optionally locked.
+fn handled(case: Case, handler: Handler, input_len: usize, writable: bool) -> Case {
+    case.memory(|layout| {
+        let mut input = RegionSpec::writable(MM_INPUT_START, pattern(3, input_len));
+        input.writable = writable;
+        let mut layout = layout.replacing(input);
+        for region in &mut layout.regions {
+            region.reserve = 256;
+            region.payload = Some(0);
+        }
+        layout
+            .with_spare(pattern(9, 64 * 1024))
+            .with_handler(handler)
+    })
+}
+
+/// A first access that the handler may save, then more of them off the same base.
+#[test]
+fn first_fault_then_more() {
+    for version in SBPFVersion::ALL {
+        for handler in HANDLERS {
+            for (input_len, writable) in [(32, true), (32, false), (64, false), (0, true)] {
+                for store in [true, false] {
+                    let mut text = Text::new(*version);
+                    text.copy(6, 1);
+                    text.load(Size::Byte, 2, 10, -1);
+                    if store {
+                        text.store_immediate(Size::Double, 6, 28, 0x33);
+                    } else {
+                        text.load(Size::Double, 2, 6, 28);
+                    }
+                    text.store(Size::Byte, 6, 0, 2);
+                    text.load(Size::Double, 3, 6, 40);
+                    text.store(Size::Double, 6, 80, 3);
+                    text.load(Size::Word, 0, 6, 82);
+                    text.store(Size::Byte, 6, 1, 0);
+                    text.exit();
+                    for payload in [true, false] {
+                        let case = handled(Case::text(&text, &[]), handler, input_len, writable)
+                            .memory(|mut layout| {
+                                if !payload {
+                                    layout
+                                        .regions
+                                        .iter_mut()
+                                        .for_each(|region| region.payload = None);
+                                }
+                                layout
+                            });
+                        case.check();
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A walk in a loop, each turn further; the handler steps in again and again.
+#[test]
+fn walking_off_the_end() {
+    for version in SBPFVersion::ALL {
+        for handler in HANDLERS {
+            for place in [
+                MM_INPUT_START,
+                MM_HEAP_START + 4064,
+                MM_STACK_START + 10 * 4096 - 32,
+            ] {
+                let mut text = Text::new(*version);
+                text.constant(6, place);
+                let start = text.pc();
+                text.load(Size::Double, 2, 6, 0);
+                text.push(ADD64_REG, 0, 2, 0, 0);
+                text.store(Size::Word, 6, 8, 0);
+                text.push(ADD64_IMM, 6, 0, 0, 6);
+                let distance = start as i64 - text.pc() as i64 - 1;
+                text.push(JA, 0, 0, distance as i16, 0);
+                handled(Case::text(&text, &[]), handler, 32, true)
+                    .budget(300)
+                    .check();
+            }
+        }
+    }
+}
+
+/// Accesses around, within and across adjacent regions, the first of which may grow.
+#[test]
+fn growing_into_a_neighbour() {
+    for version in UNALIGNED_VERSIONS {
+        for handler in HANDLERS {
+            for gap in [0, 4, 100] {
+                let mut text = Text::new(version);
+                text.load(Size::Double, 0, 1, 28);
+                text.store_immediate(Size::Double, 1, 34, 0x44);
+                text.load(Size::Double, 2, 1, 64);
+                text.push(ADD64_REG, 0, 2, 0, 0);
+                text.exit();
+                handled(Case::text(&text, &[]), handler, 32, true)
+                    .memory(|layout| {
+                        layout.with(RegionSpec::writable(
+                            MM_INPUT_START + 32 + gap,
+                            pattern(6, 64),
+                        ))
+                    })
+                    .check();
+            }
+        }
+    }
+}
+
+/// The stack as the region that the handler changes, under r10-based accesses and calls.
+#[test]
+fn handled_stacks() {
+    for version in SBPFVersion::ALL {
+        for handler in HANDLERS {
+            for len in [0, 4096, 4090, 8192] {
+                for writable in [true, false] {
+                    let text = "entrypoint:
+                        ldxdw r2, [r10-4]
+                        stdw [r10-8], 1
+                        stxdw [r10-16], r2
+                        call function_a
+                        ldxdw r3, [r10-8]
+                        add64 r0, r3
+                        exit
+                        function_a:
+                        stdw [r10-8], 2
+                        ldxdw r0, [r10-12]
+                        exit";
+                    handled(Case::assembly(*version, text), handler, 32, true)
+                        .memory(|mut layout| {
+                            layout.regions[0].contents.truncate(len);
+                            layout.regions[0].writable = writable;
+                            layout
+                        })
+                        .check();
+                }
+            }
+        }
+    }
+}
+
+/// Handlers and syscalls in one program: both change regions, and syscalls ask the handler too.
+#[test]
+fn handlers_and_syscalls() {
+    for version in SBPFVersion::ALL {
+        for handler in HANDLERS {
+            let mut text = Text::new(*version);
+            text.copy(6, 1);
+            text.store_immediate(Size::Double, 6, 0, 5);
+            text.syscall_with("sys_sum", &[MM_INPUT_START, 40]);
+            text.store(Size::Double, 6, 36, 0);
+            text.syscall_with("sys_resize", &[MM_INPUT_START, 16]);
+            text.load(Size::Double, 7, 6, 8);
+            text.store_immediate(Size::Double, 6, 60, 6);
+            text.syscall_with("sys_protect", &[MM_INPUT_START]);
+            text.load(Size::Double, 8, 6, 60);
+            text.store(Size::Double, 6, 4, 8);
+            text.push(ADD64_REG, 0, 7, 0, 0);
+            text.exit();
+            for writable in [true, false] {
+                handled(Case::text(&text, &[]), handler, 32, writable).check();
+            }
+        }
+    }
+}
+
+/// Why the hand-written JIT is left out without translation: its stores test the meter as part of
+/// their translation.
+const UNMETERED: &str = "stores after the budget ran out stay visible";
+
+/// Without address translation registers hold host addresses.
+#[test]
+fn host_addresses() {
+    for version in SBPFVersion::ALL {
+        let mut text = Text::new(*version);
+        text.store_immediate(Size::Double, 10, -8, 0x1234);
+        text.load(Size::Double, 2, 1, 8);
+        text.store(Size::Word, 1, 16, 2);
+        text.store(Size::Half, 3, 3, 2);
+        text.load(Size::Byte, 4, 3, -1);
+        text.call(text.pc() + 3);
+        text.load(Size::Double, 5, 10, -8);
+        text.exit();
+        let function = text.pc();
+        text.push(ADD64_REG, 0, 4, 0, 0);
+        text.store(Size::Byte, 1, 24, 4);
+        text.mov(0, 5);
+        text.exit();
+        Case::text(&text, &[function])
+            .configure(|config| config.enable_address_translation = false)
+            .host_address(10, 0, 4096)
+            .host_address(1, 2, 0)
+            .host_address(3, 1, 100)
+            .interpreter_only(UNMETERED)
+            .check()
+            .returns(5);
+
+        // With frames: the host address of the frame pointer moves as the VM's does.
+        let text = "entrypoint:
+            stdw [r10-8], 1
+            mov64 r6, r10
+            call function_a
+            ldxdw r0, [r10-8]
+            exit
+            function_a:
+            stdw [r10-8], 2
+            mov64 r0, r10
+            sub64 r0, r6
+            stxdw [r10-16], r0
+            mov64 r1, r0
+            syscall sys_log
+            exit";
+        Case::assembly(*version, text)
+            .configure(|config| config.enable_address_translation = false)
+            .host_address(10, 0, 4096)
+            .interpreter_only(UNMETERED)
+            .check()
+            .succeeds();
+    }
+}

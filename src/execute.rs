@@ -115,7 +115,8 @@ impl<C: ContextObject> CompiledProgram<C> {
             registers,
             meter: embedder.meter(),
             frames,
-            max_call_depth: executable.get_config().max_call_depth as u64,
+            // Where no depth is allowed the first call fails all the same.
+            max_call_depth: executable.get_config().max_call_depth.max(1) as u64,
         };
         let mut run = Run::new(self.image(), embedder, &entry);
         // SAFETY: the image is a compiled program's, made by the lowering as a whole, and

@@ -101,7 +101,7 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
 
     /// Ends the execution as the interpreter would at `pc`.
     pub(crate) fn finish(&mut self, pc: u32, meter: i64, result: ProgramResult) {
-        if compat::WRITES_PC_OF_EXIT || matches!(result, ProgramResult::Err(_)) {
+        if compat::WRITES_EVERY_PC || matches!(result, ProgramResult::Err(_)) {
             self.vm.registers[11] = u64::from(pc);
         }
         self.vm.due_insn_count = self.due(meter);
@@ -126,7 +126,7 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         let mut interpreter =
             Interpreter::new(self.vm, self.executable, registers, &mut call_frames);
         while interpreter.step() {}
-        if compat::WRITES_PC_OF_EXIT {
+        if compat::WRITES_EVERY_PC {
             let pc = interpreter.reg[11];
             self.vm.registers[11] = pc;
         }
@@ -219,7 +219,9 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         match &self.vm.program_result {
             ProgramResult::Ok(result) => Ok((self.meter(), *result)),
             ProgramResult::Err(_) => {
-                self.vm.registers[11] = u64::from(pc);
+                if compat::WRITES_EVERY_PC {
+                    self.vm.registers[11] = u64::from(pc);
+                }
                 Err(Ended)
             }
         }

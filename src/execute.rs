@@ -39,6 +39,12 @@ impl<C: ContextObject> CompiledProgram<C> {
             .unwrap_or_else(|| interpret(vm, executable))
     }
 
+    /// Whether all runs of `executable` are interpreted because their registers are traced, so
+    /// that there is no point in compiling it.
+    pub fn is_traced(executable: &Executable<C>) -> bool {
+        compat::is_traced(executable.get_config())
+    }
+
     /// Runs the program on `vm` as [`Self::execute`] does, but leaves to the caller what must be
     /// interpreted from the start: then this is `None`, and nothing has happened to `vm`.
     ///

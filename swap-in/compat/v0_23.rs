@@ -5,8 +5,8 @@ use solana_sbpf::{
     vm::Config,
 };
 
-/// Whether a normal exit writes its pc to `registers[11]`; errors always do.
-pub(crate) const WRITES_PC_OF_EXIT: bool = false;
+/// Whether exits and failing syscalls write their pc to `registers[11]`, as exceptions always do.
+pub(crate) const WRITES_EVERY_PC: bool = false;
 
 /// Whether `EbpfVm::register_trace` is to be filled.
 pub(crate) fn is_traced(config: &Config) -> bool {

@@ -8,6 +8,7 @@ use {
         elf::Executable,
         swap_in::{Engine, statistics},
     },
+    sbpf_cranelift::CompiledProgram,
     std::{
         ops::{Deref, DerefMut},
         sync::Arc,
@@ -88,6 +89,12 @@ impl<'a, C: ContextObject> EbpfVm<'a, C> {
         mode: &mut ExecutionMode,
         call_frames: &mut [CallFrame],
     ) -> (u64, ProgramResult) {
+        if Engine::chosen() == Engine::Cranelift && CompiledProgram::is_traced(&executable.upstream)
+        {
+            // Upstream's JIT traces, too.
+            *mode = ExecutionMode::Jit;
+            return self.interpret(executable, mode, call_frames);
+        }
         let native = compiled.native(&executable.upstream);
         if native.is_some() {
             *mode = ExecutionMode::Jit;

@@ -33,6 +33,10 @@ struct Outcome {
     final_pc: u64,
     /// What the context has left.
     remaining: u64,
+}
+
+/// What a run left in memory.
+struct Memory {
     input: Vec<u8>,
     stack: Vec<u8>,
     trace: Vec<[u64; 12]>,
@@ -115,13 +119,21 @@ impl<Input: HostMemoryObject + Copy> Case<'_, Input> {
         restore(&input, &before);
         let compiled = self.run(budget, ExecutionMode::Jit);
         restore(&input, &before);
-        let traces = (&interpreted.trace, &compiled.trace);
-        assert!(compare_register_trace(traces.0, traces.1), "{traces:#x?}");
-        assert_eq!(interpreted, compiled, "with a budget of {budget}");
-        interpreted
+        assert_eq!(interpreted.0, compiled.0, "with a budget of {budget}");
+        let (left, right) = (interpreted.1, compiled.1);
+        assert!(compare_register_trace(&left.trace, &right.trace), "traces");
+        assert!(
+            left.input == right.input,
+            "input, with a budget of {budget}"
+        );
+        assert!(
+            left.stack == right.stack,
+            "stack, with a budget of {budget}"
+        );
+        interpreted.0
     }
 
-    fn run(&self, budget: u64, mut mode: ExecutionMode) -> Outcome {
+    fn run(&self, budget: u64, mut mode: ExecutionMode) -> (Outcome, Memory) {
         let region = MemoryRegion::new(self.input, ebpf::MM_INPUT_START);
         let regions = vec![region.clone()];
         let mut context = TestContextObject::new(budget);
@@ -153,15 +165,18 @@ impl<Input: HostMemoryObject + Copy> Case<'_, Input> {
         );
         let (final_pc, trace) = (vm.registers[11], vm.register_trace.clone());
         drop(vm);
-        Outcome {
+        let outcome = Outcome {
             result: format!("{result:?}"),
             count,
             final_pc,
             remaining: context.remaining,
+        };
+        let memory = Memory {
             input: bytes(&region),
             stack: stack.as_slice().to_vec(),
             trace,
-        }
+        };
+        (outcome, memory)
     }
 }
 

@@ -134,7 +134,10 @@ fn files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(directory)
         .expect("the directory is there")
         .map(|entry| entry.expect("it can be read").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "sbpf"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "sbpf")
+        })
         .collect();
     files.sort();
     assert!(!files.is_empty(), "golden files are there");

@@ -17,6 +17,7 @@ use {
         condcodes::IntCC,
         types::{I32, I64},
     },
+    cranelift_codegen::isa::CallConv,
     sbpf_runtime::{
         abi::{Exception, offset},
         site::{RegisterSet, SiteKind},
@@ -84,7 +85,7 @@ impl FunctionCx<'_> {
         self.raise_at(at, exception);
     }
 
-    /// A syscall. Its arguments and the meter go through the context, which the embedder sees.
+    /// A syscall. Its arguments go through memory that the embedder sees.
     pub(crate) fn syscall(&mut self, block: BlockId, at: Position, index: u32) {
         // Word by word, and straight to where the embedder reads them: a copy of words just stored
         // would wait for them to leave the store buffer.
@@ -95,17 +96,18 @@ impl FunctionCx<'_> {
                 .ins()
                 .store(TRUSTED, value, passed, 8 * i32::from(register));
         }
-        let meter = self.meter();
-        self.store_context(meter, offset::METER);
         self.store_context(self.frame, offset::FRAME);
-        let site = self.site(at.pc, 0, SiteKind::Syscall { index });
+        let pc = self.builder.ins().iconst(I32, i64::from(at.pc));
+        let index = self.builder.ins().iconst(I32, i64::from(index));
+        let meter = self.meter();
         let callback = self.load_context(I64, offset::SYSCALL);
-        let signature = self.callback_signature(true);
+        let signature = syscall_signature(self.host_convention);
         let signature = self.builder.import_signature(signature);
+        let arguments = [self.context, pc, index, meter];
         let call = self
             .builder
             .ins()
-            .call_indirect(signature, callback, &[self.context, site]);
+            .call_indirect(signature, callback, &arguments);
         let meter = self.builder.inst_results(call)[0];
         let goes_on = self.builder.create_block();
         let ends = self.cold_block(Role::SyscallEnds { pc: at.pc });
@@ -216,12 +218,6 @@ impl FunctionCx<'_> {
         self.builder.seal_block(otherwise);
     }
 
-    /// The signature of a [`sbpf_runtime::abi::Callback`], or of a
-    /// [`sbpf_runtime::abi::MeterCallback`].
-    pub(crate) fn callback_signature(&self, returns_meter: bool) -> Signature {
-        callback_signature(self.host_convention, returns_meter)
-    }
-
     /// A function of the program, declared once in each unit that calls it.
     pub(crate) fn callee(&mut self, name: FunctionName, registers: RegisterSet) -> FuncRef {
         if let Some(callee) = self.callees.get(&name) {
@@ -237,24 +233,28 @@ impl FunctionCx<'_> {
     }
 }
 
-/// The signature of callbacks in the host's convention.
-pub(crate) fn callback_signature(
-    convention: cranelift_codegen::isa::CallConv,
-    returns_meter: bool,
-) -> Signature {
+/// The signature of a [`sbpf_runtime::abi::Callback`].
+pub(crate) fn callback_signature(convention: CallConv) -> Signature {
     let mut signature = Signature::new(convention);
     signature
         .params
         .extend([AbiParam::new(I64), AbiParam::new(I32)]);
-    if returns_meter {
-        signature.returns.push(AbiParam::new(I64));
-    }
+    signature
+}
+
+/// The signature of a [`sbpf_runtime::abi::SyscallCallback`].
+fn syscall_signature(convention: CallConv) -> Signature {
+    let mut signature = Signature::new(convention);
+    signature
+        .params
+        .extend([I64, I32, I32, I64].map(AbiParam::new));
+    signature.returns.push(AbiParam::new(I64));
     signature
 }
 
 /// The signature of the function that forwards to the access callback.
 pub(crate) fn access_signature() -> Signature {
-    callback_signature(cranelift_codegen::isa::CallConv::PreserveAll, false)
+    callback_signature(CallConv::PreserveAll)
 }
 
 /// Declares a function of the same program, within reach of a direct call.

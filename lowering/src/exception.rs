@@ -2,6 +2,7 @@
 
 use {
     crate::{
+        call::callback_signature,
         comments::Role,
         function::{FunctionCx, Position},
     },
@@ -121,7 +122,7 @@ impl FunctionCx<'_> {
     /// Calls a function of the context that returns nothing.
     fn call_back(&mut self, function: i32, site: Value) {
         let callback = self.load_context(I64, function);
-        let signature = self.callback_signature(false);
+        let signature = callback_signature(self.host_convention);
         let signature = self.builder.import_signature(signature);
         let arguments = [self.context, site];
         self.builder

@@ -207,8 +207,7 @@ pub fn lower_access_slow(
     let callback = builder
         .ins()
         .load(I64, TRUSTED, parameters[0], offset::ACCESS);
-    let callback_signature =
-        builder.import_signature(callback_signature(target.default_call_conv, false));
+    let callback_signature = builder.import_signature(callback_signature(target.default_call_conv));
     builder
         .ins()
         .call_indirect(callback_signature, callback, &parameters);

@@ -76,8 +76,9 @@ pub const fn found_index(address: u64) -> usize {
 /// Function that generated code calls with the context and the number of its site.
 pub type Callback = unsafe extern "C" fn(*mut Context, u32);
 
-/// Like [`Callback`], returning the meter that is left, or a negative number to leave.
-pub type MeterCallback = unsafe extern "C" fn(*mut Context, u32) -> i64;
+/// Function that generated code calls with the context, the pc of a call, the number of the syscall
+/// and the instructions left; returns those left afterwards, or a negative number to leave.
+pub type SyscallCallback = unsafe extern "C" fn(*mut Context, u32, u32, i64) -> i64;
 
 /// What generated code reads and writes. One per execution.
 #[derive(Debug)]
@@ -126,7 +127,7 @@ pub struct Context {
     /// Notes one frame while a negative meter passes through it.
     pub unwind: Callback,
     /// Calls a syscall.
-    pub syscall: MeterCallback,
+    pub syscall: SyscallCallback,
     /// Where a syscall's r0 to r5 go: the embedder's own registers.
     pub arguments: *mut u64,
     /// The execution this context belongs to, for the callbacks.
@@ -264,6 +265,6 @@ const _: () = {
         size_of::<usize>() == 8,
         "host addresses are 64 bits in generated code"
     );
-    assert!(size_of::<Callback>() == 8 && size_of::<MeterCallback>() == 8);
+    assert!(size_of::<Callback>() == 8 && size_of::<SyscallCallback>() == 8);
     assert!(offset::saved(FRAME_POINTER) - offset::saved(6) == 32);
 };

@@ -8,7 +8,6 @@ use {
         abi::{Context, REGISTERS, offset},
         host::{Ended, Host},
         run::{Frame, Run},
-        site::SiteKind,
         translation,
     },
     std::panic::{AssertUnwindSafe, catch_unwind},
@@ -119,22 +118,22 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(context: *mut Context, site: u32
 ///
 /// # Safety
 /// See [`with_run`].
-pub(crate) unsafe extern "C" fn syscall<H: Host>(context: *mut Context, site: u32) -> i64 {
+pub(crate) unsafe extern "C" fn syscall<H: Host>(
+    context: *mut Context,
+    pc: u32,
+    index: u32,
+    meter: i64,
+) -> i64 {
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, i64>(context, -1, |run| {
-            let site = run.image.sites[site as usize];
-            let SiteKind::Syscall { index } = site.kind else {
-                unreachable!("the lowering gives `syscall` only sites of its kind")
-            };
-            let meter = run.context.meter;
             let depth = run.depth(run.context.frame);
-            let called = run.host.syscall(index, site.pc, depth, meter);
+            let called = run.host.syscall(index, pc, depth, meter);
             let Ok((meter, result)) = called else {
                 return -1;
             };
             run.context.registers[0] = result;
-            run.refresh(meter, site.pc + 1);
+            run.refresh(meter, pc + 1);
             if run.context.leave != 0 { -1 } else { meter }
         })
     }

@@ -111,11 +111,6 @@ pub enum SiteKind {
         /// Registers r6 to r10 that the rest of the frame needs.
         saved: RegisterSet,
     },
-    /// Call the syscall with this number in the program's table.
-    Syscall {
-        /// Number of the syscall.
-        index: u32,
-    },
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Every stage of a compilation as text.
 //!
-//! [`render`] gives a string, [`write`] streams: one function at a time is held in memory, so the
+//! [`render`] gives a string, [`write()`] streams: one function at a time is held in memory, so the
 //! dump of a large program costs time in proportion to its size and little memory.
 //!
 //! The unit of a dump is the **unit** of compilation: the blocks that become one native function.

@@ -14,7 +14,7 @@ use {
         write::{FuncWriter, PlainWriter},
     },
     sbpf_runtime::{
-        abi::{Exception, TRANSLATION_SHIFT, offset},
+        abi::{Exception, LIMITS, TRANSLATION_SHIFT, offset},
         site::RegisterSet,
     },
     std::{collections::HashMap, fmt, ops::Range},
@@ -377,22 +377,33 @@ impl Annotator<'_> {
         if address == context {
             return context_field(at);
         }
-        let ValueDef::Result(origin, _) = dfg.value_def(address) else {
-            return None;
-        };
-        match dfg.insts[origin] {
-            InstructionData::Binary {
-                opcode: Opcode::Iadd,
-                args,
-            } if dfg.resolve_aliases(args[0]) == context => translation_field(at),
+        match binary(function, address)? {
+            (Opcode::Iadd, [base, slot]) if dfg.resolve_aliases(base) == context => {
+                // A slot's place is masked out of an address; other sums lead to other fields.
+                let (Opcode::Band | Opcode::Bor, _) = binary(function, slot)? else {
+                    return None;
+                };
+                translation_field(at)
+            }
             _ => None,
         }
     }
 }
 
+/// The operation of two operands that a value is the result of.
+fn binary(function: &Function, value: Value) -> Option<(Opcode, [Value; 2])> {
+    let ValueDef::Result(origin, _) = function.dfg.value_def(value) else {
+        return None;
+    };
+    match function.dfg.insts[origin] {
+        InstructionData::Binary { opcode, args } => Some((opcode, args)),
+        _ => None,
+    }
+}
+
 /// The field at an offset into the context.
 fn context_field(at: i32) -> Option<String> {
-    const FIELDS: [(i32, &str); 16] = [
+    const FIELDS: [(i32, &str); 18] = [
         (offset::METER, "meter"),
         (offset::FRAME, "frame"),
         (offset::FRAME_LIMIT, "frame_limit"),
@@ -404,6 +415,8 @@ fn context_field(at: i32) -> Option<String> {
         (offset::CODE, "code"),
         (offset::ENTRIES, "entries"),
         (offset::ACCESS, "access"),
+        (offset::ACCESS_SITES, "access_sites"),
+        (offset::FOUND, "found"),
         (offset::OUT_OF_BUDGET, "out_of_budget"),
         (offset::UNWIND, "unwind"),
         (offset::SYSCALL, "syscall"),
@@ -419,17 +432,17 @@ fn context_field(at: i32) -> Option<String> {
     register.or_else(|| saved.map(|register| format!("context.saved.r{register}")))
 }
 
-/// The field at an offset into the region cache's entry of slot 0.
+/// The field at an offset into a slot of the region cache.
 fn translation_field(at: i32) -> Option<String> {
-    let (table, at) = match at - offset::STORES {
-        at @ 0.. => ("stores", at),
-        _ => ("loads", at - offset::LOADS),
+    let (half, at) = match at - offset::STORE {
+        at @ 0.. => ("store", at),
+        _ => ("load", at - offset::LOAD),
     };
     let name = match at {
         offset::START => "start".to_string(),
         offset::HOST => "host".to_string(),
         0.. if at < 1 << TRANSLATION_SHIFT => {
-            let log2 = (0..4).find(|log2| offset::limit(*log2) == at)?;
+            let log2 = (0..LIMITS as u32).find(|log2| offset::limit(*log2) == at)?;
             if log2 == 0 {
                 "length".to_string()
             } else {
@@ -438,7 +451,7 @@ fn translation_field(at: i32) -> Option<String> {
         }
         _ => return None,
     };
-    Some(format!("context.{table}[slot].{name}"))
+    Some(format!("slot.{half}.{name}"))
 }
 
 fn name_of(function: &Function) -> Option<FunctionName> {

@@ -8,9 +8,9 @@
 //!     if meter < cost: goto budget            // unsigned; the cost is constant
 //!     meter -= cost
 //!   for each group of accesses, before its first one:
-//!     entry = ctx.loads[address >> 32]        // address translation
-//!     if address - entry.start is outside: goto slow
-//!     host = address - entry.start + entry.host
+//!     range = ctx.slots[address >> 32].load   // address translation
+//!     if address - range.start is outside: goto slow
+//!     host = address - range.start + range.host
 //!   instructions, on SSA values
 //!   jump, branch, call, or `return r0, meter`
 //!

@@ -83,8 +83,8 @@ pub struct Site {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct AccessSite {
-    /// Offset in the context of the base register in transit, see [`crate::abi::offset::register`].
-    pub base: u32,
+    /// Offset from the anchor of the base register in transit, see [`crate::abi::offset::register`].
+    pub base: i32,
     /// Lowest offset from the base, in bytes.
     pub low: i32,
     /// Bytes from the lowest offset to the end of the highest access.

@@ -140,7 +140,7 @@ impl<C: ContextObject> CompiledProgram<C> {
             code: &self.code,
             entries: &self.entries,
             accesses: &self.sites.accesses,
-            sites: &self.sites.others,
+            calls: &self.sites.calls,
         }
     }
 }

@@ -25,23 +25,27 @@ use {
 pub enum Role {
     /// Takes the parameters.
     Entry,
-    /// Starts a basic block with its meter check.
+    /// Checks that the budget lasts to the next checkpoint.
+    Check {
+        /// The first pc of the section.
+        pc: u32,
+        /// Instructions of the longest way through it.
+        needed: u32,
+    },
+    /// A basic block.
     Basic {
         /// The block's first pc.
         pc: u32,
         /// Its instructions.
         cost: u32,
     },
-    /// The budget does not cover the basic block.
+    /// The budget may not last to the next checkpoint.
     Budget {
-        /// The block's first pc.
+        /// The first pc of the section.
         pc: u32,
     },
-    /// The budget covers the basic block.
-    Paid {
-        /// The block's first pc.
-        pc: u32,
-    },
+    /// After a call, the budget may not last or the program has ended.
+    Low,
     /// The region cache has the start of the range; has it the end?
     TranslationEnd {
         /// The first access of the group.
@@ -98,8 +102,6 @@ pub enum Role {
     },
     /// Records an exception.
     SharedRaise,
-    /// Executes what the budget covers of a block.
-    SharedOutOfBudget,
     /// Notes a frame that is left.
     SharedUnwind,
     /// Leaves from the innermost frame.
@@ -112,9 +114,10 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entry => f.write_str("entry"),
-            Self::Basic { pc, cost } => write!(f, "meter: pc {pc}, cost {cost}"),
-            Self::Budget { pc } => write!(f, "exception: out of budget in the block at pc {pc}"),
-            Self::Paid { pc } => write!(f, "meter: pc {pc} is paid"),
+            Self::Check { pc, needed } => write!(f, "meter: pc {pc} needs {needed}"),
+            Self::Basic { pc, cost } => write!(f, "block: pc {pc}, cost {cost}"),
+            Self::Budget { pc } => write!(f, "exception: the budget may end behind pc {pc}"),
+            Self::Low => f.write_str("meter: low after a call"),
             Self::TranslationEnd { pc } => {
                 write!(f, "address translation: end of the range at pc {pc}")
             }
@@ -133,7 +136,6 @@ impl fmt::Display for Role {
             Self::Returned => f.write_str("returned"),
             Self::TailCall { pc } => write!(f, "tail call to pc {pc}"),
             Self::SharedRaise => f.write_str("exception: raise(meter, exception)"),
-            Self::SharedOutOfBudget => f.write_str("exception: out_of_budget(meter, site)"),
             Self::SharedUnwind => f.write_str("exception: unwind(site)"),
             Self::SharedLeave => f.write_str("exception: leave"),
             Self::SharedUnwound => f.write_str("exception: return a negative meter"),
@@ -146,7 +148,7 @@ impl Role {
     fn has_instructions(self) -> bool {
         matches!(
             self,
-            Self::Paid { .. } | Self::Translated { .. } | Self::StretchEnd { .. } | Self::Returned
+            Self::Basic { .. } | Self::Translated { .. } | Self::StretchEnd { .. } | Self::Returned
         )
     }
 }
@@ -272,7 +274,6 @@ impl Comments {
                     .get(1 - index.min(1))
                     .and_then(|other| roles.get(other));
                 let role = match (roles.get(&block), other) {
-                    (_, Some(Role::Budget { pc })) => Role::Paid { pc: *pc },
                     (_, Some(Role::Access { pc })) => Role::TranslationEnd { pc: *pc },
                     (Some(Role::Translation { pc }), _) => Role::Translated { pc: *pc },
                     (Some(Role::Interpreted { pc }), _) => Role::StretchEnd { pc: *pc },
@@ -314,11 +315,8 @@ impl Annotator<'_> {
                 });
                 write!(out, "; entry: context, meter, frame, {}", registers(passed))?;
             }
-            Role::Basic { pc, cost } => {
-                match self.analysis.program.dialect.meter {
-                    true => write!(out, "; {role}")?,
-                    false => write!(out, "; block: pc {pc}, cost {cost}")?,
-                }
+            Role::Basic { pc, .. } => {
+                write!(out, "; {role}")?;
                 if let Some(block) = graph.block_at(pc) {
                     let live = self.analysis.liveness.live_in(block);
                     write!(out, ", live {}", registers(live))?;
@@ -347,21 +345,6 @@ impl Annotator<'_> {
             self.rest.start += u32::from(insn.slots);
         }
         Ok(())
-    }
-
-    /// Whether an instruction belongs to the machine, not to the program.
-    fn is_machinery(&self, function: &Function, block: Option<Block>, instruction: Inst) -> bool {
-        match self.role {
-            Some(Role::Basic { .. }) => self.analysis.program.dialect.meter,
-            // The subtraction from the meter comes first.
-            Some(Role::Paid { .. }) => {
-                function.dfg.insts[instruction].opcode() == Opcode::Isub
-                    && block.and_then(|block| function.layout.first_inst(block))
-                        == Some(instruction)
-            }
-            Some(role) => !role.has_instructions(),
-            None => false,
-        }
     }
 
     /// The field of the context that an instruction loads or stores.
@@ -403,7 +386,7 @@ fn binary(function: &Function, value: Value) -> Option<(Opcode, [Value; 2])> {
 
 /// The field at an offset into the context.
 fn context_field(at: i32) -> Option<String> {
-    const FIELDS: [(i32, &str); 18] = [
+    const FIELDS: [(i32, &str); 17] = [
         (offset::METER, "meter"),
         (offset::FRAME, "frame"),
         (offset::FRAME_LIMIT, "frame_limit"),
@@ -417,7 +400,6 @@ fn context_field(at: i32) -> Option<String> {
         (offset::ACCESS, "access"),
         (offset::ACCESS_SITES, "access_sites"),
         (offset::FOUND, "found"),
-        (offset::OUT_OF_BUDGET, "out_of_budget"),
         (offset::UNWIND, "unwind"),
         (offset::SYSCALL, "syscall"),
         (offset::ARGUMENTS, "arguments"),
@@ -526,11 +508,7 @@ impl FuncWriter for Annotator<'_> {
         let location = function.srcloc(instruction);
         let pc = (!location.is_default()).then(|| location.bits());
         if let Some(pc) = pc
-            && !self.is_machinery(
-                function,
-                function.layout.inst_block(instruction),
-                instruction,
-            )
+            && self.role.is_some_and(Role::has_instructions)
         {
             self.write_insns(out, pc)?;
         }

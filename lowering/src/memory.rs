@@ -211,7 +211,7 @@ impl FunctionCx<'_> {
             span: group.span,
             store: u32::from(group.store),
             pc: at.pc,
-            prepaid: at.prepaid,
+            spent: at.spent,
             count: rest.len() as u32,
             resume: stretch.resume,
         });

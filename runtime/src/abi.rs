@@ -139,8 +139,6 @@ pub struct Context {
     pub found: *const Found,
     /// Resolves or executes a stretch of memory accesses.
     pub access: Callback,
-    /// Finishes a block that the meter does not cover.
-    pub out_of_budget: Callback,
     /// Notes one frame while a negative meter passes through it.
     pub unwind: Callback,
     /// Calls a syscall.
@@ -281,8 +279,6 @@ pub mod offset {
     pub const SITE_STORE: i32 = offset_of!(AccessSite, store) as i32;
     /// `Context::access`.
     pub const ACCESS: i32 = field(offset_of!(Context, access));
-    /// `Context::out_of_budget`.
-    pub const OUT_OF_BUDGET: i32 = field(offset_of!(Context, out_of_budget));
     /// `Context::unwind`.
     pub const UNWIND: i32 = field(offset_of!(Context, unwind));
     /// `Context::arguments`.

@@ -58,7 +58,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, site: u32) {
             if found.is_some() {
                 return;
             }
-            let meter = run.context.meter + i64::from(site.prepaid);
+            let meter = run.context.meter - i64::from(site.spent);
             let stepped = run
                 .host
                 .step(site.pc, site.count, meter, &mut run.context.registers);
@@ -66,33 +66,6 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, site: u32) {
                 Ok(()) => run.refresh(meter - i64::from(site.count), site.resume),
                 Err(Ended) => run.context.leave = 1,
             }
-        });
-    }
-}
-
-/// [`Context::out_of_budget`]: executes the part of a block that the meter covers.
-///
-/// # Safety
-/// See [`with_run`].
-pub(crate) unsafe extern "C" fn out_of_budget<H: Host>(anchor: Anchor, site: u32) {
-    // SAFETY: passed on to the caller.
-    unsafe {
-        with_run::<H, ()>(anchor, (), |run| {
-            let site = run.image.sites[site as usize];
-            run.restore_frame_pointer();
-            let meter = run.context.meter;
-            // One step more than the meter covers, so that running out is noticed by the
-            // interpreter itself. The block is longer than that.
-            let count = u32::try_from(meter + 1).unwrap_or(u32::MAX);
-            let stepped = run
-                .host
-                .step(site.pc, count, meter, &mut run.context.registers);
-            debug_assert_eq!(
-                stepped,
-                Err(Ended),
-                "the lowering checked that the meter runs out"
-            );
-            run.context.leave = 1;
         });
     }
 }
@@ -105,9 +78,9 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(anchor: Anchor, site: u32) {
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
-            let site = run.image.sites[site as usize];
+            let site = run.image.calls[site as usize];
             run.frames.push(Frame {
-                return_pc: site.pc,
+                return_pc: site.return_pc,
                 saved: run.context.saved,
             });
         });

@@ -6,7 +6,7 @@ use {
         callbacks,
         code::CodeMemory,
         host::Host,
-        site::{AccessSite, Site},
+        site::{AccessSite, CallSite},
         translation::{self, SecondLevel},
     },
     std::{
@@ -81,8 +81,8 @@ pub struct Image<'p> {
     pub entries: &'p [u32],
     /// All places that access memory.
     pub accesses: &'p [AccessSite],
-    /// All other places that call back.
-    pub sites: &'p [Site],
+    /// All calls of functions.
+    pub calls: &'p [CallSite],
 }
 
 /// One execution: the context of generated code and the embedder behind it.
@@ -131,7 +131,6 @@ impl<'p, H: Host> Run<'p, H> {
             access_sites: image.accesses.as_ptr(),
             found: null(),
             access: callbacks::access::<H>,
-            out_of_budget: callbacks::out_of_budget::<H>,
             unwind: callbacks::unwind::<H>,
             syscall: callbacks::syscall::<H>,
             arguments: null_mut(),

@@ -1,9 +1,9 @@
 //! Where a unit looks at the meter, and where it pays.
 //!
-//! A **section** is a set of blocks without loops, entered only at its first block and left for
-//! good at a call. That first block is a **checkpoint**: if the meter covers the most expensive way
-//! through the section, no other block of it has to look; if it does not, the interpreter goes on
-//! from the checkpoint and runs out, or gets by, on its way.
+//! **Checkpoints** are the entry of a unit, the blocks at which loops close, and those behind calls,
+//! which spend from the same meter. Between them control flow is acyclic. So if the meter covers
+//! the longest way from a checkpoint to the next ones, no block in between has to look; if it does
+//! not, the interpreter goes on from the checkpoint and runs out, or gets by, on its way.
 //!
 //! Paying is put off as well: what a block owes is **carried** into a successor that nothing else
 //! leads to, and settled with what that owes.
@@ -17,8 +17,8 @@ use {
     std::collections::HashMap,
 };
 
-/// The most instructions of a way through a section, which is also the most that the interpreter
-/// executes at the end of a budget.
+/// The most instructions between checkpoints, which is also the most that the interpreter executes
+/// at the end of a budget.
 const LONGEST_WAY: u32 = 512;
 
 /// What a block has to do about the meter.
@@ -38,21 +38,6 @@ pub struct Checkpoints {
     charges: HashMap<BlockId, Charge>,
 }
 
-/// What is known of a block from the predecessors seen so far.
-#[derive(Clone, Copy, Default)]
-struct Incoming {
-    /// All edges within the unit.
-    edges: u32,
-    /// Edges from blocks that are done.
-    seen: u32,
-    /// The section of these blocks, if it is one, and the most expensive way to here.
-    section: Option<usize>,
-    cost: u32,
-    /// Whether the block can't belong to that section.
-    starts: bool,
-    carried: u32,
-}
-
 impl Checkpoints {
     /// Plans the charges of a unit.
     pub fn plan(graph: &Graph, unit: &Unit) -> Self {
@@ -62,64 +47,56 @@ impl Checkpoints {
             .enumerate()
             .map(|(position, block)| (*block, position))
             .collect();
-        let successors = |block: BlockId| {
+        let successors = |here: usize| {
             let position = &position;
-            let successors = graph.block(block).successors();
+            let successors = graph.block(order[here]).successors();
             successors.map(move |next| position.get(&next).copied())
         };
-        let mut incoming = vec![Incoming::default(); order.len()];
-        for &block in &order {
-            for next in successors(block).flatten() {
-                incoming[next].edges += 1;
+        let mut edges = vec![0u32; order.len()];
+        let mut is_checkpoint = vec![false; order.len()];
+        is_checkpoint[..order.len().min(1)].fill(true);
+        for (here, block) in order.iter().enumerate() {
+            for next in successors(here).flatten() {
+                edges[next] += 1;
+                is_checkpoint[next] |= next <= here || calls(graph, *block);
             }
         }
-        let mut needed = vec![None; order.len()];
+        // The longest way from a block to the next checkpoints; successors come first.
+        let mut way = vec![0; order.len()];
+        for here in (0..order.len()).rev() {
+            let cost = graph.block(order[here]).cost;
+            let longest = |is_checkpoint: &[bool]| {
+                let ways = successors(here)
+                    .flatten()
+                    .filter(|next| !is_checkpoint[*next])
+                    .map(|next| way[next]);
+                cost + ways.max().unwrap_or(0)
+            };
+            if longest(&is_checkpoint) > LONGEST_WAY {
+                for next in successors(here).flatten() {
+                    is_checkpoint[next] = true;
+                }
+            }
+            way[here] = longest(&is_checkpoint);
+        }
+        let mut carried = vec![0; order.len()];
         let mut charges = HashMap::with_capacity(order.len());
-        let mut sections = vec![0; order.len()];
         for (here, &block) in order.iter().enumerate() {
-            let cost = graph.block(block).cost;
-            let known = incoming[here];
-            // An edge not seen yet closes a loop.
-            let joins = here != 0
-                && !known.starts
-                && known.seen == known.edges
-                && known.cost + cost <= LONGEST_WAY;
-            let (section, before) = match known.section {
-                Some(section) if joins => (section, known.cost),
-                _ => (here, 0),
+            let takes = |next: Option<usize>| {
+                next.is_some_and(|next| edges[next] == 1 && !is_checkpoint[next])
             };
-            let carried = if section == here { 0 } else { known.carried };
-            sections[here] = section;
-            let way = before + cost;
-            needed[section] = Some(needed[section].map_or(way, |most: u32| most.max(way)));
-            let ends_section = calls(graph, block);
-            // Only to a block that is certain to belong to the same section.
-            let takes = |next: usize| {
-                let cost = graph.block(order[next]).cost;
-                next > here && incoming[next].edges == 1 && way + cost <= LONGEST_WAY
-            };
-            let carries = !ends_section && successors(block).all(|next| next.is_some_and(takes));
-            for next in successors(block).flatten() {
-                let next = &mut incoming[next];
-                next.starts |= ends_section || next.section.is_some_and(|other| other != section);
-                next.section = Some(section);
-                next.seen += 1;
-                next.cost = next.cost.max(way);
-                next.carried = if carries { carried + cost } else { 0 };
+            let carries = successors(here).all(takes);
+            if carries {
+                for next in successors(here).flatten() {
+                    carried[next] = carried[here] + graph.block(block).cost;
+                }
             }
             let charge = Charge {
-                needed: None,
-                carried,
+                needed: is_checkpoint[here].then_some(way[here]),
+                carried: carried[here],
                 settles: !carries,
             };
             charges.insert(block, charge);
-        }
-        for (here, block) in order.iter().enumerate() {
-            if let Some(charge) = charges.get_mut(block)
-                && sections[here] == here
-            {
-                charge.needed = needed[here];
-            }
         }
         Self { charges }
     }

@@ -27,9 +27,9 @@ pub enum Role {
     Entry,
     /// Checks that the budget lasts to the next checkpoint.
     Check {
-        /// The first pc of the section.
+        /// Where.
         pc: u32,
-        /// Instructions of the longest way through it.
+        /// Instructions of the longest way to it.
         needed: u32,
     },
     /// A basic block.
@@ -41,7 +41,7 @@ pub enum Role {
     },
     /// The budget may not last to the next checkpoint.
     Budget {
-        /// The first pc of the section.
+        /// The pc of the checkpoint.
         pc: u32,
     },
     /// After a call, the budget may not last or the program has ended.

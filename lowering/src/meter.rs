@@ -2,7 +2,7 @@
 //!
 //! The meter is an SSA value that is passed to callees and returned by them, so a check is a
 //! comparison with a constant and a branch that is never taken, and paying is a subtraction. Where a
-//! budget may end within a section, the interpreter executes from its checkpoint: no later store
+//! budget may end before the next checkpoint, the interpreter executes from this one: no later store
 //! becomes visible, and the final pc is exact.
 
 use {
@@ -49,7 +49,7 @@ impl FunctionCx<'_> {
         self.set_meter(rest);
     }
 
-    /// The block to go to when the meter does not cover the section that starts at `id`.
+    /// The block to go to when the meter does not cover the way from `id` to the next checkpoints.
     pub(crate) fn short_block(&mut self, id: BlockId) -> Block {
         if let Some(short) = self.blocks.get(&id).and_then(|local| local.short) {
             return short;

@@ -5,11 +5,12 @@
 
 use {
     crate::{
+        blocks::LocalBlock,
         cfg::BlockId,
-        comments::Role,
         dialect::FrameLayout,
         exception::Shared,
-        function::{FunctionCx, FunctionName, LocalBlock, Position, TRUSTED, signature},
+        function::{FunctionCx, FunctionName, Position, TRUSTED, signature},
+        role::Role,
     },
     cranelift_codegen::ir::{
         AbiParam, Block, BlockArg, ExtFuncData, ExternalName, FuncRef, Inst, InstBuilder,

@@ -3,8 +3,8 @@
 use {
     crate::{
         call::callback_signature,
-        comments::Role,
         function::{FunctionCx, Position},
+        role::Role,
     },
     cranelift_codegen::ir::{
         Block, BlockArg, InstBuilder, Type, Value,

@@ -32,13 +32,14 @@
 use {
     crate::{
         accesses::Accesses,
+        blocks::{LocalBlock, local_blocks},
         cfg::{BlockId, Graph},
-        checkpoints::{Charge, Checkpoints, calls},
-        comments::{Comments, Role},
+        comments::Comments,
         decode::Program,
         exception::Shared,
         insn::{Insn, Operation},
         liveness::Liveness,
+        role::Role,
         units::{UnitId, Units},
     },
     cranelift_codegen::ir::{
@@ -158,23 +159,6 @@ pub(crate) struct FunctionCx<'a> {
     pub(crate) callees: HashMap<FunctionName, FuncRef>,
 }
 
-/// What a basic block becomes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LocalBlock {
-    /// Its instructions.
-    pub(crate) body: Block,
-    /// The check that jumps to a checkpoint go through; returns from calls have made it before.
-    pub(crate) check: Option<Block>,
-    /// What it has to do about the meter.
-    pub(crate) charge: Charge,
-    /// Where to go when the budget may not last, once something goes there.
-    pub(crate) short: Option<Block>,
-    /// Jumps to the block that are still to come.
-    jumps: u32,
-    /// Edges to the body that are still to come.
-    body_edges: u32,
-}
-
 /// Where lowering is within a basic block.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Position {
@@ -231,51 +215,6 @@ pub(crate) fn lower_unit(
     cx.lower_blocks();
     cx.builder.seal_all_blocks();
     cx.builder.finalize(target);
-}
-
-/// Creates the CLIF blocks of a unit's basic blocks.
-fn local_blocks(
-    analysis: &Analysis<'_>,
-    unit: UnitId,
-    builder: &mut FunctionBuilder<'_>,
-) -> HashMap<BlockId, LocalBlock> {
-    let unit = analysis.units.unit(unit);
-    let has_meter = analysis.program.dialect.meter;
-    let checkpoints = Checkpoints::plan(&analysis.graph, unit);
-    let mut blocks = HashMap::with_capacity(unit.blocks.len());
-    for &block in &unit.blocks {
-        let local = LocalBlock {
-            body: builder.create_block(),
-            check: None,
-            charge: checkpoints.of(block),
-            short: None,
-            jumps: 0,
-            body_edges: 0,
-        };
-        blocks.insert(block, local);
-    }
-    let mut jump = |target: BlockId, returns: bool| {
-        let Some(local) = blocks.get_mut(&target) else {
-            return;
-        };
-        if !has_meter || local.charge.needed.is_none() || returns {
-            local.body_edges += 1;
-            return;
-        }
-        local.jumps += 1;
-        if local.check.is_none() {
-            local.check = Some(builder.create_block());
-            local.body_edges += 1;
-        }
-    };
-    jump(unit.entry, false);
-    for &block in &unit.blocks {
-        let returns = calls(&analysis.graph, block);
-        for next in analysis.graph.block(block).successors() {
-            jump(next, returns);
-        }
-    }
-    blocks
 }
 
 impl FunctionCx<'_> {
@@ -473,36 +412,5 @@ impl FunctionCx<'_> {
         self.builder.set_cold_block(block);
         self.comments.block(block, role);
         block
-    }
-
-    /// The CLIF block for jumps to a basic block, if it belongs to this unit.
-    pub(crate) fn jump_target(&self, id: BlockId) -> Option<Block> {
-        let local = self.blocks.get(&id)?;
-        Some(local.check.unwrap_or(local.body))
-    }
-
-    /// Notes that a jump to a block of this unit has been emitted. After the last one its SSA
-    /// values can be completed.
-    pub(crate) fn jump_done(&mut self, id: BlockId) {
-        let Some(local) = self.blocks.get_mut(&id) else {
-            return;
-        };
-        let Some(check) = local.check else {
-            return self.body_edge_done(id);
-        };
-        local.jumps -= 1;
-        if local.jumps == 0 {
-            self.builder.seal_block(check);
-        }
-    }
-
-    /// Notes that an edge to the body of a block of this unit has been emitted.
-    pub(crate) fn body_edge_done(&mut self, id: BlockId) {
-        if let Some(local) = self.blocks.get_mut(&id) {
-            local.body_edges -= 1;
-            if local.body_edges == 0 {
-                self.builder.seal_block(local.body);
-            }
-        }
     }
 }

@@ -4,9 +4,9 @@ use {
     crate::{
         alu::type_of,
         cfg::BlockId,
-        comments::Role,
         function::{FunctionCx, FunctionName},
         insn::{Condition, Operand, Width},
+        role::Role,
     },
     cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC},
 };

@@ -12,6 +12,7 @@
 
 pub mod accesses;
 mod alu;
+mod blocks;
 mod call;
 pub mod cfg;
 pub mod checkpoints;
@@ -29,6 +30,7 @@ mod jump;
 pub mod liveness;
 mod memory;
 mod meter;
+mod role;
 pub mod trampolines;
 pub mod units;
 

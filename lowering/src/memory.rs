@@ -16,10 +16,10 @@
 use {
     crate::{
         accesses::{Accesses, Group, Stretch},
-        comments::Role,
         exception::Shared,
         function::{FunctionCx, FunctionName, Position, TRUSTED},
         insn::{Insn, Operand},
+        role::Role,
     },
     cranelift_codegen::ir::{
         Block, BlockArg, InstBuilder, MemFlagsData, Value,

@@ -8,8 +8,8 @@
 use {
     crate::{
         cfg::BlockId,
-        comments::Role,
         function::{FunctionCx, Position},
+        role::Role,
     },
     cranelift_codegen::ir::{Block, InstBuilder, condcodes::IntCC},
 };

@@ -11,6 +11,7 @@ mod embedder;
 mod emit;
 mod error;
 mod execute;
+mod functions;
 mod isa;
 mod program;
 
@@ -26,4 +27,7 @@ pub use {
 pub struct CompileOptions {
     /// Runs Cranelift's verifier on every function (slow; always on in debug builds).
     pub verify_ir: bool,
+    /// Threads that compile: with more than one, a pool of so many works for as long as the
+    /// compilation takes. 0 and 1 start none. The code is the same in any case.
+    pub threads: usize,
 }

@@ -84,7 +84,7 @@ impl<C: ContextObject> CompiledProgram<C> {
         let (program, syscalls) = config::program(executable)?;
         let isa = isa::host(options)?;
         let analysis = sbpf_lowering::analyse(&program)?;
-        let emitted = emit::emit(&analysis, &*isa)?;
+        let emitted = emit::emit(&analysis, &*isa, options.threads)?;
         // Generated code has checked a pc against the text's length when it looks it up.
         let length = if analysis.has_indirect_calls() {
             program.len()

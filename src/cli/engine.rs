@@ -11,7 +11,7 @@ use {
         pubkey::Pubkey,
     },
     clap::ValueEnum,
-    sbpf_cranelift::{CompileStatistics, CompiledProgram},
+    sbpf_cranelift::{CompileOptions, CompileStatistics, CompiledProgram},
     sha2::{Digest as _, Sha256},
     solana_sbpf::{
         aligned_memory::AlignedMemory,
@@ -22,6 +22,7 @@ use {
         vm::{CallFrame, ContextObject as _, EbpfVm, ExecutionMode},
     },
     std::{
+        num::NonZero,
         sync::Arc,
         time::{Duration, Instant},
     },
@@ -196,7 +197,7 @@ pub(crate) fn run(
 fn prepare(engine: Engine, workload: &Workload<'_>) -> Result<Prepared, Refusal> {
     let executable = &workload.program.executable;
     match engine {
-        Engine::Cranelift => CompiledProgram::compile(executable)
+        Engine::Cranelift => CompiledProgram::compile_with(executable, &compile_options())
             .map(|compiled| Prepared::Cranelift(Box::new(compiled)))
             .map_err(|error| Refusal::Failed(format!("cranelift can't compile it: {error}"))),
         Engine::Interpreter => Ok(Prepared::Interpreter),
@@ -361,4 +362,11 @@ fn ending(result: ProgramResult) -> Ending {
             debug: format!("{error:?}"),
         },
     }
+}
+
+/// A command has the whole machine to itself.
+fn compile_options() -> CompileOptions {
+    let mut options = CompileOptions::default();
+    options.threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    options
 }

@@ -151,10 +151,10 @@ fn clif_is_as_expected_and_engines_agree() {
     let mut report = String::new();
     for path in files() {
         let golden = Golden::read(&path);
-        if golden.header.translation {
-            if let Err(failure) = golden.case().try_check() {
-                panic!("{}:\n{failure}", path.display());
-            }
+        if golden.header.translation
+            && let Err(failure) = golden.case().try_check()
+        {
+            panic!("{}:\n{failure}", path.display());
         }
         let actual = golden.render();
         if actual == golden.expected {

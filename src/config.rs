@@ -21,8 +21,7 @@ pub(crate) fn dialect(version: SBPFVersion, config: &Config) -> Result<Dialect, 
         frame_size: config.stack_frame_size,
         max_call_depth: config.max_call_depth,
     };
-    // The interpreter needs a frame for the outermost function, and no depth reaches 2^31.
-    if !(1..1 << 31).contains(&config.max_call_depth) {
+    if config.max_call_depth >= 1 << 31 {
         return Err(unsupported.into());
     }
     let size = u32::try_from(config.stack_frame_size).map_err(|_| unsupported)?;
@@ -44,7 +43,8 @@ pub(crate) fn dialect(version: SBPFVersion, config: &Config) -> Result<Dialect, 
             CallxRegister::Immediate
         },
         static_syscalls: version.static_syscalls(),
-        frames: if version.manual_stack_frame_bump() || size == 0 {
+        // Without any frame for calls there is no stack that fixed frames could be in.
+        frames: if version.manual_stack_frame_bump() || size == 0 || config.max_call_depth == 0 {
             FrameLayout::Manual
         } else {
             FrameLayout::Fixed {

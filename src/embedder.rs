@@ -1,7 +1,7 @@
 //! `solana-sbpf` as the host of compiled code: its memory mapping, interpreter and syscalls.
 
 use {
-    crate::CompiledProgram,
+    crate::{CompiledProgram, compat},
     sbpf_lowering::dialect::FrameLayout,
     sbpf_runtime::{
         host::{Ended, Host},
@@ -88,10 +88,10 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         let (_, region) = self.mapping().find_region(ebpf::MM_STACK_START)?;
         let gap = if stride == 2 { u64::from(size) } else { 0 };
         let is_stack = region.vm_addr_range().start == ebpf::MM_STACK_START
-            && region.gap_size() == gap
-            && region.len() >= length
-            && region.host_buffer().is_mutable();
-        is_stack.then(|| host_address(region))
+            && compat::gap_size(region) == gap
+            && compat::length(region) >= length as u64
+            && compat::is_writable(region);
+        is_stack.then(|| compat::host_address(region))
     }
 
     /// Leaves the call depth as the interpreter does when it ends at this depth.
@@ -101,7 +101,9 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
 
     /// Ends the execution as the interpreter would at `pc`.
     pub(crate) fn finish(&mut self, pc: u32, meter: i64, result: ProgramResult) {
-        self.vm.registers[11] = u64::from(pc);
+        if compat::WRITES_EVERY_PC || matches!(result, ProgramResult::Err(_)) {
+            self.vm.registers[11] = u64::from(pc);
+        }
         self.vm.due_insn_count = self.due(meter);
         self.vm.program_result = result;
     }
@@ -124,8 +126,10 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         let mut interpreter =
             Interpreter::new(self.vm, self.executable, registers, &mut call_frames);
         while interpreter.step() {}
-        let pc = interpreter.reg[11];
-        self.vm.registers[11] = pc;
+        if compat::WRITES_EVERY_PC {
+            let pc = interpreter.reg[11];
+            self.vm.registers[11] = pc;
+        }
     }
 
     fn mapping(&self) -> &MemoryMapping {
@@ -165,7 +169,7 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         if !self.executable.get_config().enable_address_translation {
             return;
         }
-        let regions = self.mapping().get_regions();
+        let regions = compat::regions(self.mapping());
         for region in regions.iter().take(MAX_LIKELY_REGIONS) {
             if let Some(range) = contiguous(region, region.vm_addr_range().start) {
                 visit(range);
@@ -226,14 +230,16 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         match &self.vm.program_result {
             ProgramResult::Ok(result) => Ok((self.meter(), *result)),
             ProgramResult::Err(_) => {
-                self.vm.registers[11] = u64::from(pc);
+                if compat::WRITES_EVERY_PC {
+                    self.vm.registers[11] = u64::from(pc);
+                }
                 Err(Ended)
             }
         }
     }
 
     fn regions_changed(&mut self) -> bool {
-        let regions = self.mapping().get_regions();
+        let regions = compat::regions(self.mapping());
         self.known_regions.is_empty() || regions != self.known_regions.as_slice()
     }
 
@@ -254,18 +260,14 @@ fn with_pc(registers: &[u64; 11], pc: u32) -> [u64; 12] {
     with_pc
 }
 
-fn host_address(region: &MemoryRegion) -> u64 {
-    region.host_buffer().ptr().cast::<u8>().expose_provenance() as u64
-}
-
 /// The part of a region around `address` that is contiguous in host and virtual memory: all of
 /// it, or one frame of a stack with gaps (`MemoryRegion::vm_to_host_buffer`).
 fn contiguous(region: &MemoryRegion, address: u64) -> Option<Range> {
     let start = region.vm_addr_range().start;
-    let (length, host) = (region.len() as u64, host_address(region));
-    let writable = region.host_buffer().is_mutable();
+    let (length, host) = (compat::length(region), compat::host_address(region));
+    let writable = compat::is_writable(region);
     let offset = address.checked_sub(start)?;
-    let gap = region.gap_size();
+    let gap = compat::gap_size(region);
     if gap == 0 {
         return (offset < length).then_some(Range {
             start,

@@ -5,6 +5,7 @@
 //! result, same error, same instruction count, same final pc, same memory as the interpreter of
 //! `solana-sbpf`.
 
+mod compat;
 mod config;
 pub mod dump;
 mod embedder;
@@ -17,7 +18,7 @@ mod program;
 
 pub use {
     error::CompileError,
-    program::{CompileStatistics, CompiledProgram},
+    program::{CompileStatistics, CompiledProgram, MachineCode},
     sbpf_lowering::error::LoweringError,
 };
 

@@ -13,10 +13,18 @@ use {
         function::{Analysis, FunctionName, Sites},
     },
     std::collections::HashMap,
+    target_lexicon::Architecture,
 };
 
-/// The largest program whose calls all reach: 128 MiB for `bl` on arm64.
-const MAX_CODE: usize = 128 << 20;
+/// Bytes of code within which every call reaches every function.
+fn reach(architecture: Architecture) -> usize {
+    match architecture {
+        // `bl` has 26 bits for a distance in instructions, of which one is the sign.
+        Architecture::Aarch64(_) => 128 << 20,
+        // `call` has 32 bits for a distance in bytes.
+        _ => i32::MAX as usize,
+    }
+}
 
 /// Functions start at multiples of this.
 const ALIGNMENT: usize = 16;
@@ -47,7 +55,19 @@ struct Fixup {
 }
 
 /// Compiles and links all functions of a program.
+///
+/// # Errors
+/// What Cranelift refuses, and code that is too large for its own calls.
 pub(crate) fn emit(analysis: &Analysis<'_>, isa: &dyn TargetIsa) -> Result<Emitted, CompileError> {
+    emit_within(analysis, isa, reach(isa.triple().architecture))
+}
+
+/// [`emit`], if the code has at most `limit` bytes.
+fn emit_within(
+    analysis: &Analysis<'_>,
+    isa: &dyn TargetIsa,
+    limit: usize,
+) -> Result<Emitted, CompileError> {
     let mut emitted = Emitted::default();
     let mut fixups = Vec::new();
     let mut context = Context::new();
@@ -66,7 +86,7 @@ pub(crate) fn emit(analysis: &Analysis<'_>, isa: &dyn TargetIsa) -> Result<Emitt
         emitted.clif_instructions += context.func.dfg.num_insts();
         emitted.clif_blocks += context.func.dfg.num_blocks();
         compile(analysis, name, isa, &mut context)?;
-        append(&mut emitted, &mut fixups, name, &context)?;
+        append(&mut emitted, &mut fixups, name, &context, limit)?;
     }
     for fixup in &fixups {
         apply(&mut emitted, fixup)?;
@@ -107,13 +127,14 @@ fn append(
     fixups: &mut Vec<Fixup>,
     name: FunctionName,
     context: &Context,
+    limit: usize,
 ) -> Result<(), CompileError> {
     let Some(compiled) = context.compiled_code() else {
         return Ok(());
     };
     let start = emitted.code.len().next_multiple_of(ALIGNMENT);
-    if start + compiled.code_buffer().len() > MAX_CODE {
-        return Err(CompileError::CodeTooLarge { limit: MAX_CODE });
+    if start + compiled.code_buffer().len() > limit {
+        return Err(CompileError::CodeTooLarge { limit });
     }
     emitted.code.resize(start, 0);
     emitted.code.extend_from_slice(compiled.code_buffer());

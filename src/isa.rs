@@ -3,14 +3,47 @@
 use {
     crate::{CompileError, CompileOptions},
     cranelift_codegen::{
-        isa::{self, OwnedTargetIsa},
+        isa::{self, CallConv, OwnedTargetIsa, TargetIsa},
         settings::{self, Configurable, SetError},
     },
     target_lexicon::{Endianness, PointerWidth, Triple},
 };
 
+/// The machine that `options` name.
+pub(crate) fn of(options: &CompileOptions) -> Result<OwnedTargetIsa, CompileError> {
+    match &options.target {
+        Some(machine) => target(machine, options),
+        None => host(options),
+    }
+}
+
+/// Refuses a machine whose code can't be called here.
+pub(crate) fn assert_runs_here(isa: &dyn TargetIsa) -> Result<(), CompileError> {
+    let (host, machine) = (Triple::host(), isa.triple());
+    if host.architecture != machine.architecture {
+        return Err(unsupported(machine, "this machine is another one"));
+    }
+    let (ours, theirs) = (CallConv::triple_default(&host), isa.default_call_conv());
+    if !conventions_agree(ours, theirs) {
+        let reason = format!("functions are called by {ours} here, not by {theirs}");
+        return Err(unsupported(machine, reason));
+    }
+    Ok(())
+}
+
+/// Whether functions of one convention can be called by the other, if all arguments are in
+/// registers and of 32 or 64 bits, as those of the entry point and the callbacks are.
+fn conventions_agree(ours: CallConv, theirs: CallConv) -> bool {
+    // Apple passes arguments differently on the stack, and extends what is shorter than 32 bits.
+    let standard = |convention| match convention {
+        CallConv::AppleAarch64 => CallConv::SystemV,
+        other => other,
+    };
+    standard(ours) == standard(theirs)
+}
+
 /// The machine that this runs on, with all its features.
-pub(crate) fn host(options: &CompileOptions) -> Result<OwnedTargetIsa, CompileError> {
+fn host(options: &CompileOptions) -> Result<OwnedTargetIsa, CompileError> {
     let target = Triple::host();
     let builder = cranelift_native::builder().map_err(|reason| unsupported(&target, reason))?;
     finish(builder, &target, options)
@@ -66,5 +99,35 @@ fn unsupported(target: &Triple, reason: impl std::fmt::Display) -> CompileError 
     CompileError::UnsupportedTarget {
         target: target.to_string(),
         reason: reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs_here(target: &str) -> Result<(), CompileError> {
+        let options = CompileOptions {
+            target: Some(target.parse().expect("it is a triple")),
+            ..CompileOptions::default()
+        };
+        assert_runs_here(&*of(&options)?)
+    }
+
+    #[test]
+    fn code_for_this_machine_runs_here() {
+        assert!(runs_here(&Triple::host().to_string()).is_ok());
+        assert!(assert_runs_here(&*host(&CompileOptions::default()).expect("it is known")).is_ok());
+    }
+
+    #[test]
+    fn code_for_another_machine_does_not() {
+        let [other, same] = if cfg!(target_arch = "x86_64") {
+            ["aarch64-unknown-linux-gnu", "x86_64-apple-darwin"]
+        } else {
+            ["x86_64-unknown-linux-gnu", "aarch64-apple-darwin"]
+        };
+        assert!(runs_here(other).is_err());
+        assert_eq!(runs_here(same).is_ok(), cfg!(unix));
     }
 }

@@ -12,12 +12,15 @@ mod emit;
 mod error;
 mod execute;
 mod isa;
+mod machine_code;
 mod program;
 
 pub use {
     error::CompileError,
-    program::{CompileStatistics, CompiledProgram},
+    machine_code::{CompileStatistics, MachineCode},
+    program::CompiledProgram,
     sbpf_lowering::error::LoweringError,
+    target_lexicon::Triple,
 };
 
 /// Choices of the caller that change speed or diagnostics, never an outcome.
@@ -26,4 +29,9 @@ pub use {
 pub struct CompileOptions {
     /// Runs Cranelift's verifier on every function (slow; always on in debug builds).
     pub verify_ir: bool,
+    /// The machine to generate code for, with the features that all of its kind have. By default
+    /// it is this one, with the features it has.
+    ///
+    /// A [`CompiledProgram`] must be able to run here; [`MachineCode`] can be for any machine.
+    pub target: Option<Triple>,
 }

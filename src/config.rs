@@ -21,8 +21,7 @@ pub(crate) fn dialect(version: SBPFVersion, config: &Config) -> Result<Dialect, 
         frame_size: config.stack_frame_size,
         max_call_depth: config.max_call_depth,
     };
-    // The interpreter needs a frame for the outermost function, and no depth reaches 2^31.
-    if !(1..1 << 31).contains(&config.max_call_depth) {
+    if config.max_call_depth >= 1 << 31 {
         return Err(unsupported.into());
     }
     let size = u32::try_from(config.stack_frame_size).map_err(|_| unsupported)?;
@@ -44,7 +43,8 @@ pub(crate) fn dialect(version: SBPFVersion, config: &Config) -> Result<Dialect, 
             CallxRegister::Immediate
         },
         static_syscalls: version.static_syscalls(),
-        frames: if version.manual_stack_frame_bump() || size == 0 {
+        // Without any frame for calls there is no stack that fixed frames could be in.
+        frames: if version.manual_stack_frame_bump() || size == 0 || config.max_call_depth == 0 {
             FrameLayout::Manual
         } else {
             FrameLayout::Fixed {
@@ -64,7 +64,7 @@ pub(crate) fn program<C: ContextObject>(
     let (text_address, text) = executable.get_text_bytes();
     let mut syscalls = HashMap::new();
     let mut functions = Vec::new();
-    for (key, (_, (function, _))) in executable.get_loader().get_function_registry().iter() {
+    for (key, _, function) in registered_syscalls(executable) {
         syscalls.insert(key, functions.len() as u32);
         functions.push(function);
     }
@@ -79,6 +79,20 @@ pub(crate) fn program<C: ContextObject>(
         dialect: dialect(executable.get_sbpf_version(), executable.get_config())?,
     };
     Ok((program, functions))
+}
+
+/// Key, name and function of every syscall, in the order of their keys: the registry's own order is
+/// another one each time, and the same program has to give the same code.
+pub(crate) fn registered_syscalls<C: ContextObject>(
+    executable: &Executable<C>,
+) -> Vec<(u32, &[u8], BuiltinFunction<C>)> {
+    let registry = executable.get_loader().get_function_registry();
+    let mut syscalls: Vec<_> = registry
+        .iter()
+        .map(|(key, (name, (function, _)))| (key, name, function))
+        .collect();
+    syscalls.sort_unstable_by_key(|(key, ..)| *key);
+    syscalls
 }
 
 /// The pcs to which aligned words of the read-only data point: tables of functions are made of

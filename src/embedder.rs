@@ -1,7 +1,7 @@
 //! `solana-sbpf` as the host of compiled code: its memory mapping, interpreter and syscalls.
 
 use {
-    crate::CompiledProgram,
+    crate::{CompiledProgram, compat},
     sbpf_lowering::dialect::FrameLayout,
     sbpf_runtime::{
         host::{Ended, Host},
@@ -19,9 +19,9 @@ use {
     std::ptr::NonNull,
 };
 
-/// With more regions than this, syscalls are assumed to change them: comparing costs more than
-/// finding translations again.
-const MAX_COMPARED_REGIONS: usize = 8;
+/// With more regions than this, syscalls are assumed to change them: comparing would cost more than
+/// finding the few translations again that a program works with at a time.
+const MAX_COMPARED_REGIONS: usize = 128;
 
 /// Regions beyond this are not translated in advance.
 const MAX_LIKELY_REGIONS: usize = 16;
@@ -37,7 +37,7 @@ pub(crate) struct Embedder<'a, 'vm, C: ContextObject> {
     start: i64,
     /// `Config::enable_instruction_meter`
     has_meter: bool,
-    /// The regions when translations were last known to be right; empty if not compared.
+    /// The regions before a syscall or a handler, when translations were right; empty if not known.
     known_regions: Vec<MemoryRegion>,
     /// The host address of the stack that compiled code was entered with.
     stack: Option<u64>,
@@ -88,10 +88,10 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         let (_, region) = self.mapping().find_region(ebpf::MM_STACK_START)?;
         let gap = if stride == 2 { u64::from(size) } else { 0 };
         let is_stack = region.vm_addr_range().start == ebpf::MM_STACK_START
-            && region.gap_size() == gap
-            && region.len() >= length
-            && region.host_buffer().is_mutable();
-        is_stack.then(|| host_address(region))
+            && compat::gap_size(region) == gap
+            && compat::length(region) >= length as u64
+            && compat::is_writable(region);
+        is_stack.then(|| compat::host_address(region))
     }
 
     /// Leaves the call depth as the interpreter does when it ends at this depth.
@@ -101,7 +101,9 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
 
     /// Ends the execution as the interpreter would at `pc`.
     pub(crate) fn finish(&mut self, pc: u32, meter: i64, result: ProgramResult) {
-        self.vm.registers[11] = u64::from(pc);
+        if compat::WRITES_EVERY_PC || matches!(result, ProgramResult::Err(_)) {
+            self.vm.registers[11] = u64::from(pc);
+        }
         self.vm.due_insn_count = self.due(meter);
         self.vm.program_result = result;
     }
@@ -124,14 +126,26 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         let mut interpreter =
             Interpreter::new(self.vm, self.executable, registers, &mut call_frames);
         while interpreter.step() {}
-        let pc = interpreter.reg[11];
-        self.vm.registers[11] = pc;
+        if compat::WRITES_EVERY_PC {
+            let pc = interpreter.reg[11];
+            self.vm.registers[11] = pc;
+        }
     }
 
     fn mapping(&self) -> &MemoryMapping {
         // SAFETY: the context keeps its mapping where it is while the VM exists, as the
         // interpreter relies on, and nothing else borrows it while `self` does.
         unsafe { self.mapping.as_ref() }
+    }
+
+    /// Remembers the regions, so that changes by a syscall or a handler can be told.
+    #[cold]
+    fn remember_regions(&mut self) {
+        // SAFETY: as in `mapping`; borrowed by itself, so that the copy can be kept.
+        let regions = unsafe { self.mapping.as_ref() }.get_regions();
+        if regions.len() <= MAX_COMPARED_REGIONS {
+            self.known_regions.extend_from_slice(regions);
+        }
     }
 
     /// Instructions executed since `vm.due_insn_count` was 0 last.
@@ -155,18 +169,13 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         if !self.executable.get_config().enable_address_translation {
             return;
         }
-        let regions = self.mapping().get_regions();
+        let regions = compat::regions(self.mapping());
         for region in regions.iter().take(MAX_LIKELY_REGIONS) {
             if let Some(range) = contiguous(region, region.vm_addr_range().start) {
                 visit(range);
             }
         }
-        let compared = if regions.len() <= MAX_COMPARED_REGIONS {
-            regions
-        } else {
-            &[]
-        };
-        self.known_regions = compared.to_vec();
+        self.known_regions.clear();
     }
 
     fn step(
@@ -176,6 +185,9 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         meter: i64,
         registers: &mut [u64; 11],
     ) -> Result<(), Ended> {
+        if self.known_regions.is_empty() {
+            self.remember_regions();
+        }
         self.vm.due_insn_count = self.due(meter);
         let depth = self.executable.get_config().max_call_depth;
         self.call_frames.resize(depth, CallFrame::default());
@@ -205,6 +217,9 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         depth: u64,
         meter: i64,
     ) -> Result<(i64, u64), Ended> {
+        if self.known_regions.is_empty() {
+            self.remember_regions();
+        }
         // As `Interpreter::dispatch_syscall`.
         let due = self.due(meter);
         self.vm.due_insn_count = self.vm.previous_instruction_meter.wrapping_sub(due);
@@ -215,14 +230,16 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         match &self.vm.program_result {
             ProgramResult::Ok(result) => Ok((self.meter(), *result)),
             ProgramResult::Err(_) => {
-                self.vm.registers[11] = u64::from(pc);
+                if compat::WRITES_EVERY_PC {
+                    self.vm.registers[11] = u64::from(pc);
+                }
                 Err(Ended)
             }
         }
     }
 
     fn regions_changed(&mut self) -> bool {
-        let regions = self.mapping().get_regions();
+        let regions = compat::regions(self.mapping());
         self.known_regions.is_empty() || regions != self.known_regions.as_slice()
     }
 
@@ -243,18 +260,14 @@ fn with_pc(registers: &[u64; 11], pc: u32) -> [u64; 12] {
     with_pc
 }
 
-fn host_address(region: &MemoryRegion) -> u64 {
-    region.host_buffer().ptr().cast::<u8>().expose_provenance() as u64
-}
-
 /// The part of a region around `address` that is contiguous in host and virtual memory: all of
 /// it, or one frame of a stack with gaps (`MemoryRegion::vm_to_host_buffer`).
 fn contiguous(region: &MemoryRegion, address: u64) -> Option<Range> {
     let start = region.vm_addr_range().start;
-    let (length, host) = (region.len() as u64, host_address(region));
-    let writable = region.host_buffer().is_mutable();
+    let (length, host) = (compat::length(region), compat::host_address(region));
+    let writable = compat::is_writable(region);
     let offset = address.checked_sub(start)?;
-    let gap = region.gap_size();
+    let gap = compat::gap_size(region);
     if gap == 0 {
         return (offset < length).then_some(Range {
             start,

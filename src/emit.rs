@@ -3,15 +3,11 @@
 //! Calls between functions are relative, so the code runs wherever it is mapped.
 
 use {
-    crate::CompileError,
+    crate::{CompileError, functions},
     cranelift_codegen::{
         Context, FinalizedRelocTarget, binemit::Reloc, control::ControlPlane, isa::TargetIsa,
     },
-    cranelift_frontend::FunctionBuilderContext,
-    sbpf_lowering::{
-        Comments,
-        function::{Analysis, FunctionName, Sites},
-    },
+    sbpf_lowering::function::{Analysis, FunctionName, Sites},
     std::collections::HashMap,
     target_lexicon::Architecture,
 };
@@ -54,40 +50,39 @@ struct Fixup {
     target: FunctionName,
 }
 
-/// Compiles and links all functions of a program.
+/// Compiles and links all functions of a program, on `threads` threads.
 ///
 /// # Errors
 /// What Cranelift refuses, and code that is too large for its own calls.
-pub(crate) fn emit(analysis: &Analysis<'_>, isa: &dyn TargetIsa) -> Result<Emitted, CompileError> {
-    emit_within(analysis, isa, reach(isa.triple().architecture))
+pub(crate) fn emit(
+    analysis: &Analysis<'_>,
+    isa: &dyn TargetIsa,
+    threads: usize,
+) -> Result<Emitted, CompileError> {
+    emit_within(analysis, isa, threads, reach(isa.triple().architecture))
 }
 
 /// [`emit`], if the code has at most `limit` bytes.
 fn emit_within(
     analysis: &Analysis<'_>,
     isa: &dyn TargetIsa,
+    threads: usize,
     limit: usize,
 ) -> Result<Emitted, CompileError> {
     let mut emitted = Emitted::default();
     let mut fixups = Vec::new();
-    let mut context = Context::new();
-    let mut frontend = FunctionBuilderContext::new();
-    let mut comments = Comments::default();
-    for name in analysis.functions() {
-        context.clear();
-        analysis.lower(
-            name,
-            isa.frontend_config(),
-            &mut frontend,
-            &mut context.func,
-            &mut emitted.sites,
-            &mut comments,
-        );
-        emitted.clif_instructions += context.func.dfg.num_insts();
-        emitted.clif_blocks += context.func.dfg.num_blocks();
-        compile(analysis, name, isa, &mut context)?;
-        append(&mut emitted, &mut fixups, name, &context, limit)?;
-    }
+    let sites = functions::compile_all(analysis, isa, threads, |function| {
+        emitted.clif_instructions += function.clif_instructions;
+        emitted.clif_blocks += function.clif_blocks;
+        append(
+            &mut emitted,
+            &mut fixups,
+            function.name,
+            &function.context,
+            limit,
+        )
+    })?;
+    emitted.sites = sites;
     for fixup in &fixups {
         apply(&mut emitted, fixup)?;
     }

@@ -4,7 +4,7 @@
 //! public `Interpreter` does.
 
 use {
-    crate::{CompiledProgram, embedder::Embedder, program::Identity},
+    crate::{CompiledProgram, compat, embedder::Embedder, program::Identity},
     sbpf_lowering::dialect::FrameLayout,
     sbpf_runtime::{
         abi::{Exception, FRAME_POINTER},
@@ -35,15 +35,35 @@ impl<C: ContextObject> CompiledProgram<C> {
     /// # Panics
     /// If a syscall panics, as the interpreter does.
     pub fn execute(&self, vm: &mut EbpfVm<C>, executable: &Executable<C>) -> (u64, ProgramResult) {
+        self.execute_native(vm, executable)
+            .unwrap_or_else(|| interpret(vm, executable))
+    }
+
+    /// Whether all runs of `executable` are interpreted because their registers are traced, so
+    /// that there is no point in compiling it.
+    pub fn is_traced(executable: &Executable<C>) -> bool {
+        compat::is_traced(executable.get_config())
+    }
+
+    /// Runs the program on `vm` as [`Self::execute`] does, but leaves to the caller what must be
+    /// interpreted from the start: then this is `None`, and nothing has happened to `vm`.
+    ///
+    /// # Panics
+    /// If a syscall panics, as the interpreter does.
+    pub fn execute_native(
+        &self,
+        vm: &mut EbpfVm<C>,
+        executable: &Executable<C>,
+    ) -> Option<(u64, ProgramResult)> {
         let config = executable.get_config();
         let native_stack = self
             .statistics
             .largest_frame
             .saturating_mul(config.max_call_depth);
-        let frames = self.frames(vm, executable);
-        let (Some(frames), true) = (frames, native_stack <= MAX_NATIVE_STACK) else {
-            return interpret(vm, executable);
-        };
+        if native_stack > MAX_NATIVE_STACK {
+            return None;
+        }
+        let frames = self.frames(vm, executable)?;
         vm.registers[11] = executable.get_entrypoint_instruction_offset() as u64;
         let initial = vm.context().get_remaining();
         vm.previous_instruction_meter = initial;
@@ -62,16 +82,17 @@ impl<C: ContextObject> CompiledProgram<C> {
         } else {
             0
         };
-        (
-            count,
-            std::mem::replace(&mut vm.program_result, ProgramResult::Ok(0)),
-        )
+        let result = std::mem::replace(&mut vm.program_result, ProgramResult::Ok(0));
+        Some((count, result))
     }
 
     /// How compiled code is to keep its frames, or `None` if it must not run.
     fn frames(&self, vm: &mut EbpfVm<C>, executable: &Executable<C>) -> Option<Frames> {
-        let is_traced = cfg!(feature = "tracer");
-        if is_traced || vm.call_depth != 0 || Identity::of(executable) != self.identity {
+        let config = executable.get_config();
+        if compat::is_traced(config)
+            || vm.call_depth != 0
+            || Identity::of(executable) != self.identity
+        {
             return None;
         }
         match self.frames {
@@ -79,7 +100,7 @@ impl<C: ContextObject> CompiledProgram<C> {
             FrameLayout::Fixed { size, stride } => {
                 let (size, stride) = (u64::from(size), u64::from(stride));
                 let frames = |host| Some(Frames::Fixed { host, size, stride });
-                if !executable.get_config().enable_address_translation {
+                if !config.enable_address_translation {
                     return frames(0);
                 }
                 let expected = ebpf::MM_STACK_START.checked_add(size)?;
@@ -100,7 +121,8 @@ impl<C: ContextObject> CompiledProgram<C> {
             registers,
             meter: embedder.meter(),
             frames,
-            max_call_depth: executable.get_config().max_call_depth as u64,
+            // Where no depth is allowed the first call fails all the same.
+            max_call_depth: executable.get_config().max_call_depth.max(1) as u64,
         };
         let mut run = Run::new(self.image(), embedder, &entry);
         // SAFETY: the image is a compiled program's, made by the lowering as a whole, and

@@ -5,20 +5,22 @@
 //! result, same error, same instruction count, same final pc, same memory as the interpreter of
 //! `solana-sbpf`.
 
+mod compat;
 mod config;
 pub mod dump;
 mod embedder;
 mod emit;
 mod error;
 mod execute;
+mod functions;
+mod generated;
 mod isa;
-mod machine_code;
 mod program;
 
 pub use {
     error::CompileError,
-    machine_code::{CompileStatistics, MachineCode},
-    program::CompiledProgram,
+    generated::{CompileStatistics, GeneratedCode},
+    program::{CompiledProgram, MachineCode},
     sbpf_lowering::error::LoweringError,
     target_lexicon::Triple,
 };
@@ -32,6 +34,9 @@ pub struct CompileOptions {
     /// The machine to generate code for, with the features that all of its kind have. By default
     /// it is this one, with the features it has.
     ///
-    /// A [`CompiledProgram`] must be able to run here; [`MachineCode`] can be for any machine.
+    /// A [`CompiledProgram`] must be able to run here; [`GeneratedCode`] can be for any machine.
     pub target: Option<Triple>,
+    /// Threads that compile: with more than one, a pool of so many works for as long as the
+    /// compilation takes. 0 and 1 start none. The code is the same in any case.
+    pub threads: usize,
 }

@@ -2,25 +2,39 @@
 
 use {
     crate::{
-        CompileError, CompileOptions, CompileStatistics, config, isa,
-        machine_code::{self, MachineCode},
+        CompileError, CompileOptions, CompileStatistics, config,
+        generated::{self, GeneratedCode},
+        isa,
     },
     sbpf_lowering::{dialect::FrameLayout, function::Sites},
     sbpf_runtime::{code::CodeMemory, run::Image},
     solana_sbpf::{elf::Executable, program::BuiltinFunction, vm::ContextObject},
+    std::{ops::Deref, sync::Arc},
 };
 
 /// A program compiled to native code, ready to be run by any number of threads at once.
 ///
 /// It belongs to the [`Executable`] it was compiled from, and through it to one `Config`.
 pub struct CompiledProgram<C: ContextObject> {
-    pub(crate) code: CodeMemory,
+    pub(crate) code: Arc<CodeMemory>,
     pub(crate) entries: Vec<u32>,
     pub(crate) sites: Sites,
     pub(crate) syscalls: Vec<BuiltinFunction<C>>,
     pub(crate) frames: FrameLayout,
     pub(crate) statistics: CompileStatistics,
     pub(crate) identity: Identity,
+}
+
+/// Machine code of a program; it stays in memory as long as this does.
+#[derive(Debug, Clone)]
+pub struct MachineCode(Arc<CodeMemory>);
+
+impl Deref for MachineCode {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.bytes()
+    }
 }
 
 /// What tells executables apart at next to no cost.
@@ -65,14 +79,14 @@ impl<C: ContextObject> CompiledProgram<C> {
         let isa = isa::of(options)?;
         isa::assert_runs_here(&*isa)?;
         let (program, syscalls) = config::program(executable)?;
-        let MachineCode {
+        let GeneratedCode {
             code,
             entries,
             sites,
             statistics,
-        } = machine_code::generate(&program, &*isa)?;
+        } = generated::generate(&program, options, &*isa)?;
         Ok(Self {
-            code: CodeMemory::seal(&code)?,
+            code: Arc::new(CodeMemory::seal(&code)?),
             entries,
             sites,
             syscalls,
@@ -92,12 +106,27 @@ impl<C: ContextObject> CompiledProgram<C> {
         self.code.bytes()
     }
 
+    /// The machine code, to be kept beyond this program's life.
+    pub fn shared_machine_code(&self) -> MachineCode {
+        MachineCode(Arc::clone(&self.code))
+    }
+
+    /// Bytes of memory that this program takes, the machine code included.
+    pub fn mem_size(&self) -> usize {
+        size_of::<Self>()
+            + self.code.bytes().len()
+            + size_of_val(self.entries.as_slice())
+            + size_of_val(self.sites.accesses.as_slice())
+            + size_of_val(self.sites.calls.as_slice())
+            + size_of_val(self.syscalls.as_slice())
+    }
+
     pub(crate) fn image(&self) -> Image<'_> {
         Image {
             code: &self.code,
             entries: &self.entries,
             accesses: &self.sites.accesses,
-            sites: &self.sites.others,
+            calls: &self.sites.calls,
         }
     }
 }

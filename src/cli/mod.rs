@@ -18,6 +18,7 @@ mod pubkey;
 mod report;
 mod run;
 mod samples;
+mod swap_in;
 mod syscalls;
 mod sysvars;
 mod text;
@@ -53,6 +54,7 @@ Examples:
   sbpf-cranelift run                          a real token transfer, checked by the interpreter
   sbpf-cranelift run program.so --engine all  all engines side by side
   sbpf-cranelift dump program.so --emit clif  how a program is compiled
+  sbpf-cranelift swap-in --check              whether a host runs its programs on Cranelift
 
 Each command has more examples: sbpf-cranelift run --help";
 
@@ -65,6 +67,9 @@ enum Command {
     /// Show the stages of compiling a program
     #[command(after_help = dump::AFTER_HELP)]
     Dump(dump::DumpArguments),
+    /// Make an unmodified host (Mollusk, LiteSVM, a validator) run its programs on Cranelift
+    #[command(after_help = swap_in::AFTER_HELP)]
+    SwapIn(swap_in::SwapInArguments),
 }
 
 /// The whole program.
@@ -77,6 +82,7 @@ pub(crate) fn main() -> ExitCode {
     let result = guard::catch(|| match &arguments.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
+        Command::SwapIn(arguments) => swap_in::run(arguments),
     });
     match result {
         Ok(Ok(printout)) => print(&printout),

@@ -312,11 +312,10 @@ fn names<C: ContextObject>(
     program: &Program<'_>,
     options: &DumpOptions,
 ) -> Names {
-    // In the order of `config::program`, which numbers them.
-    let syscalls = executable.get_loader().get_function_registry().iter();
+    let syscalls = config::registered_syscalls(executable).into_iter();
     let mut names = Names {
         syscalls: syscalls
-            .map(|(_, (name, _))| printable(&String::from_utf8_lossy(name)))
+            .map(|(_, name, _)| printable(&String::from_utf8_lossy(name)))
             .collect(),
         ..Names::default()
     };

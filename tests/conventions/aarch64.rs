@@ -2,7 +2,7 @@
 
 use {
     super::{Canaries, Convention, embedder},
-    sbpf_runtime::abi::Context,
+    sbpf_runtime::abi::Anchor,
     std::arch::naked_asm,
 };
 
@@ -19,22 +19,21 @@ pub(crate) const CONVENTIONS: &[Convention] = &[
     },
 ];
 
-const CALLBACKS: [*const (); 4] = [
+const CALLBACKS: [*const (); 3] = [
     access as *const (),
-    out_of_budget as *const (),
     unwind as *const (),
     syscall as *const (),
 ];
 
-unsafe fn enter(code: *const u8, context: *mut Context, canaries: &mut Canaries) -> i64 {
+unsafe fn enter(code: *const u8, anchor: Anchor, canaries: &mut Canaries) -> i64 {
     // SAFETY: passed on to the caller.
-    unsafe { entry(code, context, canaries.as_mut_ptr()) }
+    unsafe { entry(code, anchor, canaries.as_mut_ptr()) }
 }
 
 /// Enters code: x19 to x29, the low halves of v8 to v15 and the stack above are the caller's, and
 /// x18 is the platform's.
 #[unsafe(naked)]
-unsafe extern "C" fn entry(code: *const u8, context: *mut Context, canaries: *mut u64) -> i64 {
+unsafe extern "C" fn entry(code: *const u8, anchor: Anchor, canaries: *mut u64) -> i64 {
     naked_asm!(
         "stp x29, x30, [sp, #-176]!",
         "stp x19, x20, [sp, #16]",
@@ -176,10 +175,9 @@ macro_rules! callback {
     };
 }
 
-callback!(access(context: *mut Context, site: u32), "mov x0, x17");
-callback!(out_of_budget(context: *mut Context, site: u32), "mov x0, x17");
-callback!(unwind(context: *mut Context, site: u32), "mov x0, x17");
+callback!(access(anchor: Anchor, site: u32), "mov x0, x17");
+callback!(unwind(anchor: Anchor, site: u32), "mov x0, x17");
 callback!(
-    syscall(context: *mut Context, pc: u32, index: u32, meter: i64) -> i64,
+    syscall(anchor: Anchor, pc: u32, index: u32, meter: i64) -> i64,
     ""
 );

@@ -2,13 +2,13 @@
 
 use {
     super::{Canaries, Convention, common::Program},
-    sbpf_cranelift::{CompileOptions, MachineCode},
+    sbpf_cranelift::{CompileOptions, GeneratedCode},
     sbpf_runtime::{
-        abi::{Callback, Context, Exception, REGISTERS, SyscallCallback, offset},
+        abi::{Anchor, Callback, Context, Exception, REGISTERS, SyscallCallback, offset},
         code::CodeMemory,
         host::{Ended, Host},
         run::{Entry, Frames, Image, Run},
-        site::{RegisterSet, SiteKind},
+        site::RegisterSet,
         translation::Range,
     },
     solana_sbpf::{ebpf::MM_INPUT_START, program::SBPFVersion, vm::Config},
@@ -28,15 +28,13 @@ pub(crate) enum Event {
     Access { pc: u32, offset: u64 },
     /// It called a syscall.
     Syscall { pc: u32, arguments: [u64; 5] },
-    /// It ran out of budget in the block at this pc.
-    OutOfBudget { pc: u32 },
     /// It left a frame with these values in r6 to r9, 0 where they are no longer needed.
     Unwind { pc: u32, saved: [u64; 4] },
 }
 
 /// A program and what has become of it.
 pub(crate) struct Session {
-    machine_code: MachineCode,
+    generated: GeneratedCode,
     sealed: CodeMemory,
     memory: Box<[u64; WORDS]>,
     arguments: Box<[u64; 6]>,
@@ -57,11 +55,11 @@ impl Session {
             .expect("the program loads");
         let mut options = CompileOptions::default();
         options.target = Some(convention.target.parse().expect("it is a triple"));
-        let machine_code =
-            MachineCode::generate(&executable, &options).expect("the program compiles");
+        let generated =
+            GeneratedCode::generate(&executable, &options).expect("the program compiles");
         Self {
-            sealed: CodeMemory::seal(machine_code.bytes()).expect("there is memory"),
-            machine_code,
+            sealed: CodeMemory::seal(generated.bytes()).expect("there is memory"),
+            generated,
             memory: Box::new([0x1111_1111_1111_1111; WORDS]),
             arguments: Box::new([0; 6]),
             syscalls_fail: false,
@@ -92,21 +90,20 @@ impl Session {
         };
         let image = Image {
             code: &self.sealed,
-            entries: self.machine_code.entries(),
-            accesses: self.machine_code.access_sites(),
-            sites: self.machine_code.sites(),
+            entries: self.generated.entries(),
+            accesses: self.generated.access_sites(),
+            calls: self.generated.calls(),
         };
         let mut context = Box::new(Run::new(image, NoHost, &entry).context);
-        let [access, out_of_budget, unwind, syscall] = convention.callbacks;
+        let [access, unwind, syscall] = convention.callbacks;
         // SAFETY: generated code calls these by the convention it was made for, which is theirs;
         // nothing else calls them.
         unsafe {
             context.access = transmute::<*const (), Callback>(access);
-            context.out_of_budget = transmute::<*const (), Callback>(out_of_budget);
             context.unwind = transmute::<*const (), Callback>(unwind);
             context.syscall = transmute::<*const (), SyscallCallback>(syscall);
         }
-        context.entries = self.machine_code.entries().as_ptr();
+        context.entries = self.generated.entries().as_ptr();
         context.arguments = self.arguments.as_mut_ptr();
         let code = self.sealed.as_ptr();
         let session = &raw mut *self;
@@ -114,7 +111,7 @@ impl Session {
         let context = Box::into_raw(context);
         // SAFETY: the code is what the lowering made for this convention; the context and the
         // session behind it live on, and only generated code and its callbacks use them.
-        let returned = unsafe { (convention.enter)(code, context, canaries) };
+        let returned = unsafe { (convention.enter)(code, Context::anchor(context), canaries) };
         // SAFETY: it came from `into_raw`, and generated code has returned.
         self.context = Some(unsafe { Box::from_raw(context) });
         returned
@@ -149,20 +146,23 @@ impl Session {
 ///
 /// # Safety
 /// The context must be the one that [`Session::enter`] made, while generated code waits.
-unsafe fn session<'a>(context: *mut Context) -> (&'a mut Context, &'a mut Session) {
+unsafe fn session<'a>(anchor: Anchor) -> (&'a mut Context, &'a mut Session) {
     // SAFETY: `enter` stored the session, and generated code, its only user, waits.
-    unsafe { (&mut *context, &mut *(*context).run.cast::<Session>()) }
+    unsafe {
+        let context = Context::of_anchor(anchor);
+        (&mut *context, &mut *(*context).run.cast::<Session>())
+    }
 }
 
 /// Gives the host address of an access.
 ///
 /// # Safety
 /// As [`session`].
-pub(crate) unsafe fn access(context: *mut Context, site: u32) {
+pub(crate) unsafe fn access(anchor: Anchor, site: u32) {
     // SAFETY: passed on to the caller.
-    let (context, session) = unsafe { session(context) };
-    let site = session.machine_code.access_sites()[site as usize];
-    let base = (site.base as i32 - offset::register(0)) as usize / size_of::<u64>();
+    let (context, session) = unsafe { session(anchor) };
+    let site = session.generated.access_sites()[site as usize];
+    let base = (site.base - offset::register(0)) as usize / size_of::<u64>();
     let address = context.registers[base].wrapping_add_signed(i64::from(site.low));
     let offset = address.wrapping_sub(MM_INPUT_START);
     assert!(offset + u64::from(site.span) <= size_of_val(&*session.memory) as u64);
@@ -173,29 +173,14 @@ pub(crate) unsafe fn access(context: *mut Context, site: u32) {
     context.resolved = session.memory.as_mut_ptr().expose_provenance() as u64 + offset;
 }
 
-/// Notes that the budget has run out.
-///
-/// # Safety
-/// As [`session`].
-pub(crate) unsafe fn out_of_budget(context: *mut Context, site: u32) {
-    // SAFETY: passed on to the caller.
-    let (_, session) = unsafe { session(context) };
-    let site = session.machine_code.sites()[site as usize];
-    assert_eq!(site.kind, SiteKind::OutOfBudget);
-    session.events.push(Event::OutOfBudget { pc: site.pc });
-}
-
 /// Notes a frame that is left.
 ///
 /// # Safety
 /// As [`session`].
-pub(crate) unsafe fn unwind(context: *mut Context, site: u32) {
+pub(crate) unsafe fn unwind(anchor: Anchor, site: u32) {
     // SAFETY: passed on to the caller.
-    let (context, session) = unsafe { session(context) };
-    let site = session.machine_code.sites()[site as usize];
-    let SiteKind::Call { saved } = site.kind else {
-        panic!("the site of a call, not {site:?}");
-    };
+    let (context, session) = unsafe { session(anchor) };
+    let call = session.generated.calls()[site as usize];
     let value = |register: u8, set: RegisterSet| {
         let index = usize::from(register - 6);
         if set.contains(register) {
@@ -205,8 +190,8 @@ pub(crate) unsafe fn unwind(context: *mut Context, site: u32) {
         }
     };
     session.events.push(Event::Unwind {
-        pc: site.pc,
-        saved: [6, 7, 8, 9].map(|register| value(register, saved)),
+        pc: call.return_pc,
+        saved: [6, 7, 8, 9].map(|register| value(register, call.saved)),
     });
 }
 
@@ -214,9 +199,9 @@ pub(crate) unsafe fn unwind(context: *mut Context, site: u32) {
 ///
 /// # Safety
 /// As [`session`].
-pub(crate) unsafe fn syscall(context: *mut Context, pc: u32, _index: u32, meter: i64) -> i64 {
+pub(crate) unsafe fn syscall(anchor: Anchor, pc: u32, _index: u32, meter: i64) -> i64 {
     // SAFETY: passed on to the caller.
-    let (context, session) = unsafe { session(context) };
+    let (context, session) = unsafe { session(anchor) };
     let [_, arguments @ ..] = *session.arguments;
     session.events.push(Event::Syscall { pc, arguments });
     if session.syscalls_fail {

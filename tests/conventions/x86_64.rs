@@ -2,7 +2,7 @@
 
 use {
     super::{Canaries, Convention, embedder},
-    sbpf_runtime::abi::Context,
+    sbpf_runtime::abi::Anchor,
     std::arch::naked_asm,
 };
 
@@ -12,7 +12,6 @@ pub(crate) const CONVENTIONS: &[Convention] = &[
         enter: enter_system_v,
         callbacks: [
             system_v::access as *const (),
-            system_v::out_of_budget as *const (),
             system_v::unwind as *const (),
             system_v::syscall as *const (),
         ],
@@ -22,28 +21,27 @@ pub(crate) const CONVENTIONS: &[Convention] = &[
         enter: enter_windows,
         callbacks: [
             windows::access as *const (),
-            windows::out_of_budget as *const (),
             windows::unwind as *const (),
             windows::syscall as *const (),
         ],
     },
 ];
 
-unsafe fn enter_system_v(code: *const u8, context: *mut Context, canaries: &mut Canaries) -> i64 {
+unsafe fn enter_system_v(code: *const u8, anchor: Anchor, canaries: &mut Canaries) -> i64 {
     // SAFETY: passed on to the caller.
-    unsafe { system_v_entry(code, context, canaries.as_mut_ptr()) }
+    unsafe { system_v_entry(code, anchor, canaries.as_mut_ptr()) }
 }
 
-unsafe fn enter_windows(code: *const u8, context: *mut Context, canaries: &mut Canaries) -> i64 {
+unsafe fn enter_windows(code: *const u8, anchor: Anchor, canaries: &mut Canaries) -> i64 {
     // SAFETY: passed on to the caller.
-    unsafe { windows_entry(code, context, canaries.as_mut_ptr()) }
+    unsafe { windows_entry(code, anchor, canaries.as_mut_ptr()) }
 }
 
 /// Enters code by System V: rbx, rbp, r12 to r15 and the stack above are the caller's.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn system_v_entry(
     code: *const u8,
-    context: *mut Context,
+    anchor: Anchor,
     canaries: *mut u64,
 ) -> i64 {
     naked_asm!(
@@ -96,7 +94,7 @@ unsafe extern "sysv64" fn system_v_entry(
 #[unsafe(naked)]
 unsafe extern "sysv64" fn windows_entry(
     code: *const u8,
-    context: *mut Context,
+    anchor: Anchor,
     canaries: *mut u64,
 ) -> i64 {
     naked_asm!(
@@ -174,14 +172,11 @@ macro_rules! callbacks {
         mod $module {
             use super::*;
 
-            callback!($abi, access(context: *mut Context, site: u32), $enter, $leave, "mov rax, rcx");
-            callback!(
-                $abi, out_of_budget(context: *mut Context, site: u32), $enter, $leave, "mov rax, rcx"
-            );
-            callback!($abi, unwind(context: *mut Context, site: u32), $enter, $leave, "mov rax, rcx");
+            callback!($abi, access(anchor: Anchor, site: u32), $enter, $leave, "mov rax, rcx");
+            callback!($abi, unwind(anchor: Anchor, site: u32), $enter, $leave, "mov rax, rcx");
             callback!(
                 $abi,
-                syscall(context: *mut Context, pc: u32, index: u32, meter: i64) -> i64,
+                syscall(anchor: Anchor, pc: u32, index: u32, meter: i64) -> i64,
                 $enter, $leave, ""
             );
         }

@@ -8,7 +8,7 @@ use {
     },
     cranelift_codegen::isa::TargetIsa,
     sbpf_lowering::{decode::Program, function::Sites},
-    sbpf_runtime::site::{AccessSite, Site},
+    sbpf_runtime::site::{AccessSite, CallSite},
     solana_sbpf::{elf::Executable, vm::ContextObject},
 };
 
@@ -35,14 +35,14 @@ pub struct CompileStatistics {
 /// It is what [`CompiledProgram`](crate::CompiledProgram) runs, for any machine: to be measured,
 /// stored, or run by a runtime of one's own with [`sbpf_runtime`].
 #[derive(Debug)]
-pub struct MachineCode {
+pub struct GeneratedCode {
     pub(crate) code: Vec<u8>,
     pub(crate) entries: Vec<u32>,
     pub(crate) sites: Sites,
     pub(crate) statistics: CompileStatistics,
 }
 
-impl MachineCode {
+impl GeneratedCode {
     /// Generates code for the machine that `options` name.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl MachineCode {
     ) -> Result<Self, CompileError> {
         let isa = isa::of(options)?;
         let (program, _) = config::program(executable)?;
-        generate(&program, &*isa)
+        generate(&program, options, &*isa)
     }
 
     /// The code; it starts with a function of type [`sbpf_runtime::run::EntryPoint`] in the C
@@ -72,9 +72,9 @@ impl MachineCode {
         &self.sites.accesses
     }
 
-    /// All other places that call back.
-    pub fn sites(&self) -> &[Site] {
-        &self.sites.others
+    /// All calls of functions.
+    pub fn calls(&self) -> &[CallSite] {
+        &self.sites.calls
     }
 
     /// Sizes of the code and of what it was made from.
@@ -86,10 +86,11 @@ impl MachineCode {
 /// Generates the code of `program`.
 pub(crate) fn generate(
     program: &Program<'_>,
+    options: &CompileOptions,
     isa: &dyn TargetIsa,
-) -> Result<MachineCode, CompileError> {
+) -> Result<GeneratedCode, CompileError> {
     let analysis = sbpf_lowering::analyse(program)?;
-    let emitted = emit::emit(&analysis, isa)?;
+    let emitted = emit::emit(&analysis, isa, options.threads)?;
     // Generated code has checked a pc against the text's length when it looks it up.
     let length = if analysis.has_indirect_calls() {
         program.len()
@@ -112,7 +113,7 @@ pub(crate) fn generate(
         clif_instructions,
         clif_blocks,
     } = emitted;
-    Ok(MachineCode {
+    Ok(GeneratedCode {
         statistics: CompileStatistics {
             instructions: program.len(),
             functions: offsets.len(),

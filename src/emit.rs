@@ -199,3 +199,60 @@ fn unexpected(kind: Reloc) -> CompileError {
         reason: format!("unexpected relocation {kind:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use {
+        super::*,
+        crate::{CompileOptions, config, isa},
+        sbpf_lowering::decode::Program,
+        solana_sbpf::{program::SBPFVersion, vm::Config},
+        std::collections::HashMap,
+    };
+
+    /// `mov64 r0, 1`, `exit`.
+    const TEXT: [u8; 16] = [0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+
+    fn emit_for(target: &str, limit: Option<usize>) -> Result<usize, CompileError> {
+        let program = Program {
+            text: &TEXT,
+            text_address: 1 << 32,
+            entry: 0,
+            function_starts: Vec::new(),
+            functions: HashMap::new(),
+            syscalls: HashMap::new(),
+            dialect: config::dialect(SBPFVersion::V3, &Config::default())?,
+        };
+        let options = CompileOptions {
+            target: Some(target.parse().expect("it is a triple")),
+            ..CompileOptions::default()
+        };
+        let isa = isa::of(&options)?;
+        let analysis = sbpf_lowering::analyse(&program)?;
+        let limit = limit.unwrap_or_else(|| reach(isa.triple().architecture));
+        Ok(emit_within(&analysis, &*isa, 1, limit)?.code.len())
+    }
+
+    #[test]
+    fn code_beyond_the_reach_of_calls_is_refused() {
+        for target in ["x86_64-unknown-linux-gnu", "aarch64-apple-darwin"] {
+            let length = emit_for(target, None).expect("it is short");
+            assert_eq!(emit_for(target, Some(length)).expect("it fits"), length);
+            let error = emit_for(target, Some(length - 1)).expect_err("it does not fit");
+            assert_eq!(
+                error.to_string(),
+                format!("the machine code needs more than {} bytes", length - 1)
+            );
+        }
+    }
+
+    #[test]
+    fn calls_reach_as_far_as_their_fields() {
+        let architecture = |target: &str| {
+            let target: target_lexicon::Triple = target.parse().expect("it is a triple");
+            target.architecture
+        };
+        assert_eq!(reach(architecture("aarch64-unknown-linux-gnu")), 1 << 27);
+        assert_eq!(reach(architecture("x86_64-pc-windows-gnu")), (1 << 31) - 1);
+    }
+}

@@ -120,6 +120,75 @@ mod tests {
         assert!(assert_runs_here(&*host(&CompileOptions::default()).expect("it is known")).is_ok());
     }
 
+    /// Frames larger than a page touch every page, as Windows asks and as guard pages of stacks
+    /// rely on.
+    #[test]
+    fn large_frames_touch_every_page() {
+        for target in [
+            "x86_64-unknown-linux-gnu",
+            "x86_64-pc-windows-gnu",
+            "aarch64-unknown-linux-gnu",
+            "aarch64-apple-darwin",
+        ] {
+            let small = code_with_frame(target, 64);
+            let large = code_with_frame(target, 64 * 4096);
+            assert!(large.len() > small.len() + 16, "{target}: no probes");
+        }
+        let code = code_with_frame(&Triple::host().to_string(), 64 * 4096);
+        let sealed = sbpf_runtime::code::CodeMemory::seal(&code).expect("there is memory");
+        // A new thread's stack is untouched below its first pages.
+        let address = sealed.as_ptr().expose_provenance();
+        let thread = std::thread::spawn(move || {
+            let function = std::ptr::with_exposed_provenance::<u8>(address);
+            // SAFETY: the code is a function of this type, and outlives this thread.
+            let function = unsafe {
+                std::mem::transmute::<*const u8, unsafe extern "C" fn(u64) -> u64>(function)
+            };
+            // SAFETY: it only uses its own frame.
+            unsafe { function(41) }
+        });
+        assert_eq!(thread.join().expect("it returns"), 41);
+    }
+
+    /// A function that keeps its argument at the far end of a frame of `size` bytes.
+    fn code_with_frame(target: &str, size: u32) -> Vec<u8> {
+        use cranelift_codegen::{
+            Context,
+            control::ControlPlane,
+            ir::{
+                AbiParam, Function, InstBuilder, Signature, StackSlotData, StackSlotKind,
+                UserFuncName, types::I64,
+            },
+        };
+        let options = CompileOptions {
+            target: Some(target.parse().expect("it is a triple")),
+            ..CompileOptions::default()
+        };
+        let isa = of(&options).expect("it is known");
+        let mut signature = Signature::new(isa.default_call_conv());
+        signature.params.push(AbiParam::new(I64));
+        signature.returns.push(AbiParam::new(I64));
+        let mut function = Function::with_name_signature(UserFuncName::user(0, 0), signature);
+        let mut frontend = cranelift_frontend::FunctionBuilderContext::new();
+        let mut builder = cranelift_frontend::FunctionBuilder::new(&mut function, &mut frontend);
+        let block = builder.create_block();
+        builder.append_block_params_for_function_params(block);
+        builder.switch_to_block(block);
+        builder.seal_block(block);
+        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, size, 3);
+        let slot = builder.create_sized_stack_slot(slot);
+        let argument = builder.block_params(block)[0];
+        builder.ins().stack_store(I64, argument, slot, 0);
+        let result = builder.ins().stack_load(I64, I64, slot, 0);
+        builder.ins().return_(&[result]);
+        builder.finalize(isa.frontend_config());
+        let mut context = Context::for_function(function);
+        let compiled = context
+            .compile(&*isa, &mut ControlPlane::default())
+            .expect("it compiles");
+        compiled.code_buffer().to_vec()
+    }
+
     #[test]
     fn code_for_another_machine_does_not() {
         let [other, same] = if cfg!(target_arch = "x86_64") {

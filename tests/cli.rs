@@ -22,9 +22,23 @@ struct Finished {
     stderr: String,
 }
 
+/// A command that starts the binary, by the program that `SBPF_RUNNER` names (with its arguments)
+/// if this machine doesn't execute the binary itself.
+fn command() -> Command {
+    let binary = env!("CARGO_BIN_EXE_sbpf-cranelift");
+    let runner = std::env::var("SBPF_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(program) = words.next() else {
+        return Command::new(binary);
+    };
+    let mut command = Command::new(program);
+    command.args(words).arg(binary);
+    command
+}
+
 /// Runs the binary with `arguments`.
 fn sbpf_cranelift<Argument: AsRef<str>>(arguments: &[Argument]) -> Finished {
-    let output = Command::new(env!("CARGO_BIN_EXE_sbpf-cranelift"))
+    let output = command()
         .args(arguments.iter().map(AsRef::as_ref))
         .env_remove("SBPF_CRANELIFT_DUMP")
         .output()

@@ -301,7 +301,7 @@ fn isa(options: &DumpOptions) -> Result<Option<OwnedTargetIsa>, DumpError> {
     let is_used = options.stages.iter().any(|stage| !stage.is_of_program());
     Ok(match &options.target {
         Some(target) => Some(isa::target(target, &options.compile)?),
-        None if is_used => Some(isa::host(&options.compile)?),
+        None if is_used => Some(isa::of(&options.compile)?),
         None => None,
     })
 }

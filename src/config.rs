@@ -64,7 +64,7 @@ pub(crate) fn program<C: ContextObject>(
     let (text_address, text) = executable.get_text_bytes();
     let mut syscalls = HashMap::new();
     let mut functions = Vec::new();
-    for (key, (_, (function, _))) in executable.get_loader().get_function_registry().iter() {
+    for (key, _, function) in registered_syscalls(executable) {
         syscalls.insert(key, functions.len() as u32);
         functions.push(function);
     }
@@ -79,6 +79,20 @@ pub(crate) fn program<C: ContextObject>(
         dialect: dialect(executable.get_sbpf_version(), executable.get_config())?,
     };
     Ok((program, functions))
+}
+
+/// Key, name and function of every syscall, in the order of their keys: the registry's own order is
+/// another one each time, and the same program has to give the same code.
+pub(crate) fn registered_syscalls<C: ContextObject>(
+    executable: &Executable<C>,
+) -> Vec<(u32, &[u8], BuiltinFunction<C>)> {
+    let registry = executable.get_loader().get_function_registry();
+    let mut syscalls: Vec<_> = registry
+        .iter()
+        .map(|(key, (name, (function, _)))| (key, name, function))
+        .collect();
+    syscalls.sort_unstable_by_key(|(key, ..)| *key);
+    syscalls
 }
 
 /// The pcs to which aligned words of the read-only data point: tables of functions are made of

@@ -19,9 +19,9 @@ use {
     std::ptr::NonNull,
 };
 
-/// With more regions than this, syscalls are assumed to change them: comparing costs more than
-/// finding translations again.
-const MAX_COMPARED_REGIONS: usize = 8;
+/// With more regions than this, syscalls are assumed to change them: comparing would cost more than
+/// finding the few translations again that a program works with at a time.
+const MAX_COMPARED_REGIONS: usize = 128;
 
 /// Regions beyond this are not translated in advance.
 const MAX_LIKELY_REGIONS: usize = 16;
@@ -37,7 +37,7 @@ pub(crate) struct Embedder<'a, 'vm, C: ContextObject> {
     start: i64,
     /// `Config::enable_instruction_meter`
     has_meter: bool,
-    /// The regions when translations were last known to be right; empty if not compared.
+    /// The regions before a syscall or a handler, when translations were right; empty if not known.
     known_regions: Vec<MemoryRegion>,
     /// The host address of the stack that compiled code was entered with.
     stack: Option<u64>,
@@ -138,6 +138,16 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         unsafe { self.mapping.as_ref() }
     }
 
+    /// Remembers the regions, so that changes by a syscall or a handler can be told.
+    #[cold]
+    fn remember_regions(&mut self) {
+        // SAFETY: as in `mapping`; borrowed by itself, so that the copy can be kept.
+        let regions = unsafe { self.mapping.as_ref() }.get_regions();
+        if regions.len() <= MAX_COMPARED_REGIONS {
+            self.known_regions.extend_from_slice(regions);
+        }
+    }
+
     /// Instructions executed since `vm.due_insn_count` was 0 last.
     fn due(&self, meter: i64) -> u64 {
         if self.has_meter {
@@ -165,12 +175,7 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
                 visit(range);
             }
         }
-        let compared = if regions.len() <= MAX_COMPARED_REGIONS {
-            regions
-        } else {
-            &[]
-        };
-        self.known_regions = compared.to_vec();
+        self.known_regions.clear();
     }
 
     fn step(
@@ -180,6 +185,9 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         meter: i64,
         registers: &mut [u64; 11],
     ) -> Result<(), Ended> {
+        if self.known_regions.is_empty() {
+            self.remember_regions();
+        }
         self.vm.due_insn_count = self.due(meter);
         let depth = self.executable.get_config().max_call_depth;
         self.call_frames.resize(depth, CallFrame::default());
@@ -209,6 +217,9 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         depth: u64,
         meter: i64,
     ) -> Result<(i64, u64), Ended> {
+        if self.known_regions.is_empty() {
+            self.remember_regions();
+        }
         // As `Interpreter::dispatch_syscall`.
         let due = self.due(meter);
         self.vm.due_insn_count = self.vm.previous_instruction_meter.wrapping_sub(due);

@@ -3,20 +3,24 @@
 //! Calls between functions are relative, so the code runs wherever it is mapped.
 
 use {
-    crate::CompileError,
+    crate::{CompileError, functions},
     cranelift_codegen::{
         Context, FinalizedRelocTarget, binemit::Reloc, control::ControlPlane, isa::TargetIsa,
     },
-    cranelift_frontend::FunctionBuilderContext,
-    sbpf_lowering::{
-        Comments,
-        function::{Analysis, FunctionName, Sites},
-    },
+    sbpf_lowering::function::{Analysis, FunctionName, Sites},
     std::collections::HashMap,
+    target_lexicon::Architecture,
 };
 
-/// The largest program whose calls all reach: 128 MiB for `bl` on arm64.
-const MAX_CODE: usize = 128 << 20;
+/// Bytes of code within which every call reaches every function.
+fn reach(architecture: Architecture) -> usize {
+    match architecture {
+        // `bl` has 26 bits for a distance in instructions, of which one is the sign.
+        Architecture::Aarch64(_) => 128 << 20,
+        // `call` has 32 bits for a distance in bytes.
+        _ => i32::MAX as usize,
+    }
+}
 
 /// Functions start at multiples of this.
 const ALIGNMENT: usize = 16;
@@ -46,28 +50,39 @@ struct Fixup {
     target: FunctionName,
 }
 
-/// Compiles and links all functions of a program.
-pub(crate) fn emit(analysis: &Analysis<'_>, isa: &dyn TargetIsa) -> Result<Emitted, CompileError> {
+/// Compiles and links all functions of a program, on `threads` threads.
+///
+/// # Errors
+/// What Cranelift refuses, and code that is too large for its own calls.
+pub(crate) fn emit(
+    analysis: &Analysis<'_>,
+    isa: &dyn TargetIsa,
+    threads: usize,
+) -> Result<Emitted, CompileError> {
+    emit_within(analysis, isa, threads, reach(isa.triple().architecture))
+}
+
+/// [`emit`], if the code has at most `limit` bytes.
+fn emit_within(
+    analysis: &Analysis<'_>,
+    isa: &dyn TargetIsa,
+    threads: usize,
+    limit: usize,
+) -> Result<Emitted, CompileError> {
     let mut emitted = Emitted::default();
     let mut fixups = Vec::new();
-    let mut context = Context::new();
-    let mut frontend = FunctionBuilderContext::new();
-    let mut comments = Comments::default();
-    for name in analysis.functions() {
-        context.clear();
-        analysis.lower(
-            name,
-            isa.frontend_config(),
-            &mut frontend,
-            &mut context.func,
-            &mut emitted.sites,
-            &mut comments,
-        );
-        emitted.clif_instructions += context.func.dfg.num_insts();
-        emitted.clif_blocks += context.func.dfg.num_blocks();
-        compile(analysis, name, isa, &mut context)?;
-        append(&mut emitted, &mut fixups, name, &context)?;
-    }
+    let sites = functions::compile_all(analysis, isa, threads, |function| {
+        emitted.clif_instructions += function.clif_instructions;
+        emitted.clif_blocks += function.clif_blocks;
+        append(
+            &mut emitted,
+            &mut fixups,
+            function.name,
+            &function.context,
+            limit,
+        )
+    })?;
+    emitted.sites = sites;
     for fixup in &fixups {
         apply(&mut emitted, fixup)?;
     }
@@ -107,13 +122,14 @@ fn append(
     fixups: &mut Vec<Fixup>,
     name: FunctionName,
     context: &Context,
+    limit: usize,
 ) -> Result<(), CompileError> {
     let Some(compiled) = context.compiled_code() else {
         return Ok(());
     };
     let start = emitted.code.len().next_multiple_of(ALIGNMENT);
-    if start + compiled.code_buffer().len() > MAX_CODE {
-        return Err(CompileError::CodeTooLarge { limit: MAX_CODE });
+    if start + compiled.code_buffer().len() > limit {
+        return Err(CompileError::CodeTooLarge { limit });
     }
     emitted.code.resize(start, 0);
     emitted.code.extend_from_slice(compiled.code_buffer());
@@ -181,5 +197,62 @@ fn unexpected(kind: Reloc) -> CompileError {
     CompileError::CodeGeneration {
         pc: 0,
         reason: format!("unexpected relocation {kind:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use {
+        super::*,
+        crate::{CompileOptions, config, isa},
+        sbpf_lowering::decode::Program,
+        solana_sbpf::{program::SBPFVersion, vm::Config},
+        std::collections::HashMap,
+    };
+
+    /// `mov64 r0, 1`, `exit`.
+    const TEXT: [u8; 16] = [0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+
+    fn emit_for(target: &str, limit: Option<usize>) -> Result<usize, CompileError> {
+        let program = Program {
+            text: &TEXT,
+            text_address: 1 << 32,
+            entry: 0,
+            function_starts: Vec::new(),
+            functions: HashMap::new(),
+            syscalls: HashMap::new(),
+            dialect: config::dialect(SBPFVersion::V3, &Config::default())?,
+        };
+        let options = CompileOptions {
+            target: Some(target.parse().expect("it is a triple")),
+            ..CompileOptions::default()
+        };
+        let isa = isa::of(&options)?;
+        let analysis = sbpf_lowering::analyse(&program)?;
+        let limit = limit.unwrap_or_else(|| reach(isa.triple().architecture));
+        Ok(emit_within(&analysis, &*isa, 1, limit)?.code.len())
+    }
+
+    #[test]
+    fn code_beyond_the_reach_of_calls_is_refused() {
+        for target in ["x86_64-unknown-linux-gnu", "aarch64-apple-darwin"] {
+            let length = emit_for(target, None).expect("it is short");
+            assert_eq!(emit_for(target, Some(length)).expect("it fits"), length);
+            let error = emit_for(target, Some(length - 1)).expect_err("it does not fit");
+            assert_eq!(
+                error.to_string(),
+                format!("the machine code needs more than {} bytes", length - 1)
+            );
+        }
+    }
+
+    #[test]
+    fn calls_reach_as_far_as_their_fields() {
+        let architecture = |target: &str| {
+            let target: target_lexicon::Triple = target.parse().expect("it is a triple");
+            target.architecture
+        };
+        assert_eq!(reach(architecture("aarch64-unknown-linux-gnu")), 1 << 27);
+        assert_eq!(reach(architecture("x86_64-pc-windows-gnu")), (1 << 31) - 1);
     }
 }

@@ -3,14 +3,47 @@
 use {
     crate::{CompileError, CompileOptions},
     cranelift_codegen::{
-        isa::{self, OwnedTargetIsa},
+        isa::{self, CallConv, OwnedTargetIsa, TargetIsa},
         settings::{self, Configurable, SetError},
     },
     target_lexicon::{Endianness, PointerWidth, Triple},
 };
 
+/// The machine that `options` name.
+pub(crate) fn of(options: &CompileOptions) -> Result<OwnedTargetIsa, CompileError> {
+    match &options.target {
+        Some(machine) => target(machine, options),
+        None => host(options),
+    }
+}
+
+/// Refuses a machine whose code can't be called here.
+pub(crate) fn assert_runs_here(isa: &dyn TargetIsa) -> Result<(), CompileError> {
+    let (host, machine) = (Triple::host(), isa.triple());
+    if host.architecture != machine.architecture {
+        return Err(unsupported(machine, "this machine is another one"));
+    }
+    let (ours, theirs) = (CallConv::triple_default(&host), isa.default_call_conv());
+    if !conventions_agree(ours, theirs) {
+        let reason = format!("functions are called by {ours} here, not by {theirs}");
+        return Err(unsupported(machine, reason));
+    }
+    Ok(())
+}
+
+/// Whether functions of one convention can be called by the other, if all arguments are in
+/// registers and of 32 or 64 bits, as those of the entry point and the callbacks are.
+fn conventions_agree(ours: CallConv, theirs: CallConv) -> bool {
+    // Apple passes arguments differently on the stack, and extends what is shorter than 32 bits.
+    let standard = |convention| match convention {
+        CallConv::AppleAarch64 => CallConv::SystemV,
+        other => other,
+    };
+    standard(ours) == standard(theirs)
+}
+
 /// The machine that this runs on, with all its features.
-pub(crate) fn host(options: &CompileOptions) -> Result<OwnedTargetIsa, CompileError> {
+fn host(options: &CompileOptions) -> Result<OwnedTargetIsa, CompileError> {
     let target = Triple::host();
     let builder = cranelift_native::builder().map_err(|reason| unsupported(&target, reason))?;
     finish(builder, &target, options)
@@ -66,5 +99,104 @@ fn unsupported(target: &Triple, reason: impl std::fmt::Display) -> CompileError 
     CompileError::UnsupportedTarget {
         target: target.to_string(),
         reason: reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs_here(target: &str) -> Result<(), CompileError> {
+        let options = CompileOptions {
+            target: Some(target.parse().expect("it is a triple")),
+            ..CompileOptions::default()
+        };
+        assert_runs_here(&*of(&options)?)
+    }
+
+    #[test]
+    fn code_for_this_machine_runs_here() {
+        assert!(runs_here(&Triple::host().to_string()).is_ok());
+        assert!(assert_runs_here(&*host(&CompileOptions::default()).expect("it is known")).is_ok());
+    }
+
+    /// Frames larger than a page touch every page, as Windows asks and as guard pages of stacks
+    /// rely on.
+    #[test]
+    fn large_frames_touch_every_page() {
+        for target in [
+            "x86_64-unknown-linux-gnu",
+            "x86_64-pc-windows-gnu",
+            "aarch64-unknown-linux-gnu",
+            "aarch64-apple-darwin",
+        ] {
+            let small = code_with_frame(target, 64);
+            let large = code_with_frame(target, 64 * 4096);
+            assert!(large.len() > small.len() + 16, "{target}: no probes");
+        }
+        let code = code_with_frame(&Triple::host().to_string(), 64 * 4096);
+        let sealed = sbpf_runtime::code::CodeMemory::seal(&code).expect("there is memory");
+        // A new thread's stack is untouched below its first pages.
+        let address = sealed.as_ptr().expose_provenance();
+        let thread = std::thread::spawn(move || {
+            let function = std::ptr::with_exposed_provenance::<u8>(address);
+            // SAFETY: the code is a function of this type, and outlives this thread.
+            let function = unsafe {
+                std::mem::transmute::<*const u8, unsafe extern "C" fn(u64) -> u64>(function)
+            };
+            // SAFETY: it only uses its own frame.
+            unsafe { function(41) }
+        });
+        assert_eq!(thread.join().expect("it returns"), 41);
+    }
+
+    /// A function that keeps its argument at the far end of a frame of `size` bytes.
+    fn code_with_frame(target: &str, size: u32) -> Vec<u8> {
+        use cranelift_codegen::{
+            Context,
+            control::ControlPlane,
+            ir::{
+                AbiParam, Function, InstBuilder, Signature, StackSlotData, StackSlotKind,
+                UserFuncName, types::I64,
+            },
+        };
+        let options = CompileOptions {
+            target: Some(target.parse().expect("it is a triple")),
+            ..CompileOptions::default()
+        };
+        let isa = of(&options).expect("it is known");
+        let mut signature = Signature::new(isa.default_call_conv());
+        signature.params.push(AbiParam::new(I64));
+        signature.returns.push(AbiParam::new(I64));
+        let mut function = Function::with_name_signature(UserFuncName::user(0, 0), signature);
+        let mut frontend = cranelift_frontend::FunctionBuilderContext::new();
+        let mut builder = cranelift_frontend::FunctionBuilder::new(&mut function, &mut frontend);
+        let block = builder.create_block();
+        builder.append_block_params_for_function_params(block);
+        builder.switch_to_block(block);
+        builder.seal_block(block);
+        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, size, 3);
+        let slot = builder.create_sized_stack_slot(slot);
+        let argument = builder.block_params(block)[0];
+        builder.ins().stack_store(I64, argument, slot, 0);
+        let result = builder.ins().stack_load(I64, I64, slot, 0);
+        builder.ins().return_(&[result]);
+        builder.finalize(isa.frontend_config());
+        let mut context = Context::for_function(function);
+        let compiled = context
+            .compile(&*isa, &mut ControlPlane::default())
+            .expect("it compiles");
+        compiled.code_buffer().to_vec()
+    }
+
+    #[test]
+    fn code_for_another_machine_does_not() {
+        let [other, same] = if cfg!(target_arch = "x86_64") {
+            ["aarch64-unknown-linux-gnu", "x86_64-apple-darwin"]
+        } else {
+            ["x86_64-unknown-linux-gnu", "aarch64-apple-darwin"]
+        };
+        assert!(runs_here(other).is_err());
+        assert_eq!(runs_here(same).is_ok(), cfg!(unix));
     }
 }

@@ -12,13 +12,17 @@ mod embedder;
 mod emit;
 mod error;
 mod execute;
+mod functions;
+mod generated;
 mod isa;
 mod program;
 
 pub use {
     error::CompileError,
-    program::{CompileStatistics, CompiledProgram, MachineCode},
+    generated::{CompileStatistics, GeneratedCode},
+    program::{CompiledProgram, MachineCode},
     sbpf_lowering::error::LoweringError,
+    target_lexicon::Triple,
 };
 
 /// Choices of the caller that change speed or diagnostics, never an outcome.
@@ -27,4 +31,12 @@ pub use {
 pub struct CompileOptions {
     /// Runs Cranelift's verifier on every function (slow; always on in debug builds).
     pub verify_ir: bool,
+    /// The machine to generate code for, with the features that all of its kind have. By default
+    /// it is this one, with the features it has.
+    ///
+    /// A [`CompiledProgram`] must be able to run here; [`GeneratedCode`] can be for any machine.
+    pub target: Option<Triple>,
+    /// Threads that compile: with more than one, a pool of so many works for as long as the
+    /// compilation takes. 0 and 1 start none. The code is the same in any case.
+    pub threads: usize,
 }

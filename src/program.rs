@@ -2,8 +2,8 @@
 
 use {
     crate::{
-        CompileError, CompileOptions, config,
-        emit::{self, Emitted},
+        CompileError, CompileOptions, CompileStatistics, config,
+        generated::{self, GeneratedCode},
         isa,
     },
     sbpf_lowering::{dialect::FrameLayout, function::Sites},
@@ -11,24 +11,6 @@ use {
     solana_sbpf::{elf::Executable, program::BuiltinFunction, vm::ContextObject},
     std::{ops::Deref, sync::Arc},
 };
-
-/// What a compilation produced, in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CompileStatistics {
-    /// sBPF instructions in the text section, in slots of 8 bytes.
-    pub instructions: usize,
-    /// Native functions generated.
-    pub functions: usize,
-    /// Bytes of native code.
-    pub code_bytes: usize,
-    /// Cranelift IR instructions before code generation.
-    pub clif_instructions: usize,
-    /// Cranelift IR blocks before code generation.
-    pub clif_blocks: usize,
-    /// Bytes of native stack that one call takes at most.
-    pub largest_frame: usize,
-}
 
 /// A program compiled to native code, ready to be run by any number of threads at once.
 ///
@@ -94,46 +76,22 @@ impl<C: ContextObject> CompiledProgram<C> {
         options: &CompileOptions,
     ) -> Result<Self, CompileError> {
         crate::dump::from_environment(executable);
+        let isa = isa::of(options)?;
+        isa::assert_runs_here(&*isa)?;
         let (program, syscalls) = config::program(executable)?;
-        let isa = isa::host(options)?;
-        let analysis = sbpf_lowering::analyse(&program)?;
-        let emitted = emit::emit(&analysis, &*isa)?;
-        // Generated code has checked a pc against the text's length when it looks it up.
-        let length = if analysis.has_indirect_calls() {
-            program.len()
-        } else {
-            0
-        };
-        let mut entries = vec![0; length];
-        for (pc, name) in analysis.indirect_entries() {
-            if let (Some(entry), Some(offset)) =
-                (entries.get_mut(pc as usize), emitted.offsets.get(&name))
-            {
-                *entry = *offset;
-            }
-        }
-        let Emitted {
+        let GeneratedCode {
             code,
-            offsets,
+            entries,
             sites,
-            largest_frame,
-            clif_instructions,
-            clif_blocks,
-        } = emitted;
+            statistics,
+        } = generated::generate(&program, options, &*isa)?;
         Ok(Self {
-            statistics: CompileStatistics {
-                instructions: program.len(),
-                functions: offsets.len(),
-                code_bytes: code.len(),
-                clif_instructions,
-                clif_blocks,
-                largest_frame,
-            },
             code: Arc::new(CodeMemory::seal(&code)?),
             entries,
             sites,
             syscalls,
             frames: program.dialect.frames,
+            statistics,
             identity: Identity::of(executable),
         })
     }
@@ -159,7 +117,7 @@ impl<C: ContextObject> CompiledProgram<C> {
             + self.code.bytes().len()
             + size_of_val(self.entries.as_slice())
             + size_of_val(self.sites.accesses.as_slice())
-            + size_of_val(self.sites.others.as_slice())
+            + size_of_val(self.sites.calls.as_slice())
             + size_of_val(self.syscalls.as_slice())
     }
 
@@ -168,7 +126,7 @@ impl<C: ContextObject> CompiledProgram<C> {
             code: &self.code,
             entries: &self.entries,
             accesses: &self.sites.accesses,
-            sites: &self.sites.others,
+            calls: &self.sites.calls,
         }
     }
 }

@@ -5,21 +5,23 @@
 
 use {
     crate::{
+        blocks::LocalBlock,
         cfg::BlockId,
-        comments::Role,
         dialect::FrameLayout,
         exception::Shared,
         function::{FunctionCx, FunctionName, Position, TRUSTED, signature},
+        role::Role,
     },
     cranelift_codegen::ir::{
-        AbiParam, BlockArg, ExtFuncData, ExternalName, FuncRef, Inst, InstBuilder, Signature,
-        UserExternalName, Value,
+        AbiParam, Block, BlockArg, ExtFuncData, ExternalName, FuncRef, Inst, InstBuilder,
+        Signature, UserExternalName, Value,
         condcodes::IntCC,
         types::{I32, I64},
     },
+    cranelift_codegen::isa::CallConv,
     sbpf_runtime::{
         abi::{Exception, offset},
-        site::{RegisterSet, SiteKind},
+        site::{CallSite, RegisterSet},
     },
 };
 
@@ -84,7 +86,7 @@ impl FunctionCx<'_> {
         self.raise_at(at, exception);
     }
 
-    /// A syscall. Its arguments and the meter go through the context, which the embedder sees.
+    /// A syscall. Its arguments go through memory that the embedder sees.
     pub(crate) fn syscall(&mut self, block: BlockId, at: Position, index: u32) {
         // Word by word, and straight to where the embedder reads them: a copy of words just stored
         // would wait for them to leave the store buffer.
@@ -95,32 +97,29 @@ impl FunctionCx<'_> {
                 .ins()
                 .store(TRUSTED, value, passed, 8 * i32::from(register));
         }
-        let meter = self.meter();
-        self.store_context(meter, offset::METER);
         self.store_context(self.frame, offset::FRAME);
-        let site = self.site(at.pc, 0, SiteKind::Syscall { index });
+        let pc = self.builder.ins().iconst(I32, i64::from(at.pc));
+        let index = self.builder.ins().iconst(I32, i64::from(index));
+        let meter = self.meter();
         let callback = self.load_context(I64, offset::SYSCALL);
-        let signature = self.callback_signature(true);
+        let signature = syscall_signature(self.host_convention);
         let signature = self.builder.import_signature(signature);
+        let arguments = [self.context, pc, index, meter];
         let call = self
             .builder
             .ins()
-            .call_indirect(signature, callback, &[self.context, site]);
+            .call_indirect(signature, callback, &arguments);
         let meter = self.builder.inst_results(call)[0];
-        let goes_on = self.builder.create_block();
+        self.set_meter(meter);
+        self.reload(RegisterSet::of(0));
         let ends = self.cold_block(Role::SyscallEnds { pc: at.pc });
-        self.branch_if_negative(meter, ends, goes_on);
+        self.go_on_or(block, ends);
 
         // The interpreter may have to go on after the syscall, with the result it left in r0.
         self.builder.switch_to_block(ends);
         let after = self.analysis.liveness.after(&self.analysis.graph, block);
         self.spill(after.without(RegisterSet::of(0)));
         self.jump_shared(Shared::Leave);
-
-        self.builder.switch_to_block(goes_on);
-        self.set_meter(meter);
-        self.reload(RegisterSet::of(0));
-        self.fall_through(block);
     }
 
     /// `exit`: hands back r0, and what else some caller reads.
@@ -172,54 +171,73 @@ impl FunctionCx<'_> {
     fn after_call(&mut self, block: BlockId, call: Inst) {
         let results = self.builder.inst_results(call).to_vec();
         let (result, meter) = (results[0], results[1]);
-        let goes_on = self.builder.create_block();
+        self.set_meter(meter);
+        self.set_register(0, result);
+        let after = self.analysis.liveness.after(&self.analysis.graph, block);
+        self.reload(after.intersection(RegisterSet::range(1, 5)));
         let return_pc = self.analysis.graph.block(block).end;
         let unwinds = self.cold_block(Role::Unwind { pc: return_pc });
-        self.branch_if_negative(meter, unwinds, goes_on);
+        self.go_on_or(block, unwinds);
 
         self.builder.switch_to_block(unwinds);
-        let after = self.analysis.liveness.after(&self.analysis.graph, block);
         let saved = after.intersection(SAVED);
         for register in saved.iter() {
             let value = self.register(register);
             self.store_context(value, offset::saved(register));
         }
-        let site = self.site(return_pc, 0, SiteKind::Call { saved });
+        let site = self.call_site(CallSite { return_pc, saved });
         let unwind = self.shared_block(Shared::Unwind);
         self.builder.ins().jump(unwind, &[BlockArg::Value(site)]);
-
-        self.builder.switch_to_block(goes_on);
-        self.set_meter(meter);
-        self.set_register(0, result);
-        self.reload(after.intersection(RegisterSet::range(1, 5)));
-        self.fall_through(block);
     }
 
-    fn fall_through(&mut self, block: BlockId) {
-        if let Some(next) = self.analysis.graph.block(block).successors[0] {
-            self.go_to(next);
+    /// Goes on behind the call at the end of `block`, or to `ends` if the meter is negative.
+    ///
+    /// What follows is a checkpoint, so the usual way makes one comparison for both. Leaves `ends`
+    /// to be filled.
+    fn go_on_or(&mut self, block: BlockId, ends: Block) {
+        let Some(next) = self.analysis.graph.block(block).successors[0] else {
+            unreachable!("`Graph` makes a block behind every call")
+        };
+        let needed = |local: &LocalBlock| Some((local.body, local.charge.needed?));
+        let checkpoint = self.blocks.get(&next).and_then(needed);
+        let meter = self.meter();
+        match checkpoint.filter(|_| self.analysis.program.dialect.meter) {
+            Some((body, needed)) => {
+                let low = self.cold_block(Role::Low);
+                self.branch_if_less(meter, needed, low, body);
+                self.body_edge_done(next);
+                self.builder.seal_block(low);
+                self.builder.switch_to_block(low);
+                let short = self.short_block(next);
+                self.branch_if_less(meter, 0, ends, short);
+            }
+            None => {
+                let goes_on = self.builder.create_block();
+                self.branch_if_less(meter, 0, ends, goes_on);
+                self.builder.seal_block(goes_on);
+                self.builder.switch_to_block(goes_on);
+                self.returned_to(next);
+            }
+        }
+        self.builder.seal_block(ends);
+    }
+
+    /// Goes to the block behind a call where there is no check to make.
+    fn returned_to(&mut self, next: BlockId) {
+        match self.blocks.get(&next).map(|local| local.body) {
+            Some(body) => {
+                self.builder.ins().jump(body, &[]);
+                self.body_edge_done(next);
+            }
+            None => self.go_to(next),
         }
     }
 
-    fn branch_if_negative(
-        &mut self,
-        meter: Value,
-        negative: cranelift_codegen::ir::Block,
-        otherwise: cranelift_codegen::ir::Block,
-    ) {
-        let zero = self.constant(0);
-        let is_negative = self.builder.ins().icmp(IntCC::SignedLessThan, meter, zero);
-        self.builder
-            .ins()
-            .brif(is_negative, negative, &[], otherwise, &[]);
-        self.builder.seal_block(negative);
-        self.builder.seal_block(otherwise);
-    }
-
-    /// The signature of a [`sbpf_runtime::abi::Callback`], or of a
-    /// [`sbpf_runtime::abi::MeterCallback`].
-    pub(crate) fn callback_signature(&self, returns_meter: bool) -> Signature {
-        callback_signature(self.host_convention, returns_meter)
+    /// Goes to `less` if the meter, which may be negative, is less than `limit`.
+    fn branch_if_less(&mut self, meter: Value, limit: u32, less: Block, otherwise: Block) {
+        let limit = self.constant(i64::from(limit));
+        let is_less = self.builder.ins().icmp(IntCC::SignedLessThan, meter, limit);
+        self.builder.ins().brif(is_less, less, &[], otherwise, &[]);
     }
 
     /// A function of the program, declared once in each unit that calls it.
@@ -237,24 +255,28 @@ impl FunctionCx<'_> {
     }
 }
 
-/// The signature of callbacks in the host's convention.
-pub(crate) fn callback_signature(
-    convention: cranelift_codegen::isa::CallConv,
-    returns_meter: bool,
-) -> Signature {
+/// The signature of a [`sbpf_runtime::abi::Callback`].
+pub(crate) fn callback_signature(convention: CallConv) -> Signature {
     let mut signature = Signature::new(convention);
     signature
         .params
         .extend([AbiParam::new(I64), AbiParam::new(I32)]);
-    if returns_meter {
-        signature.returns.push(AbiParam::new(I64));
-    }
+    signature
+}
+
+/// The signature of a [`sbpf_runtime::abi::SyscallCallback`].
+fn syscall_signature(convention: CallConv) -> Signature {
+    let mut signature = Signature::new(convention);
+    signature
+        .params
+        .extend([I64, I32, I32, I64].map(AbiParam::new));
+    signature.returns.push(AbiParam::new(I64));
     signature
 }
 
 /// The signature of the function that forwards to the access callback.
 pub(crate) fn access_signature() -> Signature {
-    callback_signature(cranelift_codegen::isa::CallConv::PreserveAll, false)
+    callback_signature(CallConv::PreserveAll)
 }
 
 /// Declares a function of the same program, within reach of a direct call.

@@ -4,6 +4,7 @@ use {
     crate::{
         function::{Analysis, FunctionName},
         insn::{Insn, Operation},
+        role::Role,
     },
     cranelift_codegen::{
         entity::SecondaryMap,
@@ -14,142 +15,11 @@ use {
         write::{FuncWriter, PlainWriter},
     },
     sbpf_runtime::{
-        abi::{Exception, TRANSLATION_SHIFT, offset},
+        abi::{LIMITS, TRANSLATION_SHIFT, offset},
         site::RegisterSet,
     },
     std::{collections::HashMap, fmt, ops::Range},
 };
-
-/// What a CLIF block is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Takes the parameters.
-    Entry,
-    /// Starts a basic block with its meter check.
-    Basic {
-        /// The block's first pc.
-        pc: u32,
-        /// Its instructions.
-        cost: u32,
-    },
-    /// The budget does not cover the basic block.
-    Budget {
-        /// The block's first pc.
-        pc: u32,
-    },
-    /// The budget covers the basic block.
-    Paid {
-        /// The block's first pc.
-        pc: u32,
-    },
-    /// The region cache has the start of the range; has it the end?
-    TranslationEnd {
-        /// The first access of the group.
-        pc: u32,
-    },
-    /// The region cache has the range.
-    Translation {
-        /// The first access of the group.
-        pc: u32,
-    },
-    /// The host address is known, one way or the other.
-    Translated {
-        /// The first access of the group.
-        pc: u32,
-    },
-    /// The region cache does not have the range.
-    Access {
-        /// The first access of the group.
-        pc: u32,
-    },
-    /// The interpreter has executed the stretch.
-    Interpreted {
-        /// The first access of the group.
-        pc: u32,
-    },
-    /// Goes on behind a stretch of accesses, whoever has executed it.
-    StretchEnd {
-        /// The first access of the stretch's last group.
-        pc: u32,
-    },
-    /// Raises an exception.
-    Raise {
-        /// Where.
-        pc: u32,
-        /// Which.
-        exception: Exception,
-    },
-    /// A syscall has ended the program.
-    SyscallEnds {
-        /// The call.
-        pc: u32,
-    },
-    /// A callee has ended the program.
-    Unwind {
-        /// Where the frame would have gone on.
-        pc: u32,
-    },
-    /// Goes on after a function or a syscall.
-    Returned,
-    /// Jumps into another unit.
-    TailCall {
-        /// The pc it jumps to.
-        pc: u32,
-    },
-    /// Records an exception.
-    SharedRaise,
-    /// Executes what the budget covers of a block.
-    SharedOutOfBudget,
-    /// Notes a frame that is left.
-    SharedUnwind,
-    /// Leaves from the innermost frame.
-    SharedLeave,
-    /// Leaves a frame.
-    SharedUnwound,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Entry => f.write_str("entry"),
-            Self::Basic { pc, cost } => write!(f, "meter: pc {pc}, cost {cost}"),
-            Self::Budget { pc } => write!(f, "exception: out of budget in the block at pc {pc}"),
-            Self::Paid { pc } => write!(f, "meter: pc {pc} is paid"),
-            Self::TranslationEnd { pc } => {
-                write!(f, "address translation: end of the range at pc {pc}")
-            }
-            Self::Translation { pc } => write!(f, "address translation: hit at pc {pc}"),
-            Self::Translated { pc } => write!(f, "address translation: done at pc {pc}"),
-            Self::Access { pc } => write!(f, "address translation: miss at pc {pc}"),
-            Self::Interpreted { pc } => write!(f, "address translation: interpreted from pc {pc}"),
-            Self::StretchEnd { pc } => {
-                write!(f, "address translation: behind the stretch of pc {pc}")
-            }
-            Self::Raise { pc, exception } => write!(f, "exception: {exception:?} at pc {pc}"),
-            Self::SyscallEnds { pc } => {
-                write!(f, "exception: syscall at pc {pc} ended the program")
-            }
-            Self::Unwind { pc } => write!(f, "exception: unwind the frame that returns to pc {pc}"),
-            Self::Returned => f.write_str("returned"),
-            Self::TailCall { pc } => write!(f, "tail call to pc {pc}"),
-            Self::SharedRaise => f.write_str("exception: raise(meter, exception)"),
-            Self::SharedOutOfBudget => f.write_str("exception: out_of_budget(meter, site)"),
-            Self::SharedUnwind => f.write_str("exception: unwind(site)"),
-            Self::SharedLeave => f.write_str("exception: leave"),
-            Self::SharedUnwound => f.write_str("exception: return a negative meter"),
-        }
-    }
-}
-
-impl Role {
-    /// Whether the block executes instructions of the program.
-    fn has_instructions(self) -> bool {
-        matches!(
-            self,
-            Self::Paid { .. } | Self::Translated { .. } | Self::StretchEnd { .. } | Self::Returned
-        )
-    }
-}
 
 /// What the symbols of a program are called.
 #[derive(Debug, Clone, Default)]
@@ -272,7 +142,6 @@ impl Comments {
                     .get(1 - index.min(1))
                     .and_then(|other| roles.get(other));
                 let role = match (roles.get(&block), other) {
-                    (_, Some(Role::Budget { pc })) => Role::Paid { pc: *pc },
                     (_, Some(Role::Access { pc })) => Role::TranslationEnd { pc: *pc },
                     (Some(Role::Translation { pc }), _) => Role::Translated { pc: *pc },
                     (Some(Role::Interpreted { pc }), _) => Role::StretchEnd { pc: *pc },
@@ -314,11 +183,8 @@ impl Annotator<'_> {
                 });
                 write!(out, "; entry: context, meter, frame, {}", registers(passed))?;
             }
-            Role::Basic { pc, cost } => {
-                match self.analysis.program.dialect.meter {
-                    true => write!(out, "; {role}")?,
-                    false => write!(out, "; block: pc {pc}, cost {cost}")?,
-                }
+            Role::Basic { pc, .. } => {
+                write!(out, "; {role}")?;
                 if let Some(block) = graph.block_at(pc) {
                     let live = self.analysis.liveness.live_in(block);
                     write!(out, ", live {}", registers(live))?;
@@ -349,21 +215,6 @@ impl Annotator<'_> {
         Ok(())
     }
 
-    /// Whether an instruction belongs to the machine, not to the program.
-    fn is_machinery(&self, function: &Function, block: Option<Block>, instruction: Inst) -> bool {
-        match self.role {
-            Some(Role::Basic { .. }) => self.analysis.program.dialect.meter,
-            // The subtraction from the meter comes first.
-            Some(Role::Paid { .. }) => {
-                function.dfg.insts[instruction].opcode() == Opcode::Isub
-                    && block.and_then(|block| function.layout.first_inst(block))
-                        == Some(instruction)
-            }
-            Some(role) => !role.has_instructions(),
-            None => false,
-        }
-    }
-
     /// The field of the context that an instruction loads or stores.
     fn field(&self, function: &Function, instruction: Inst) -> Option<String> {
         let dfg = &function.dfg;
@@ -377,22 +228,33 @@ impl Annotator<'_> {
         if address == context {
             return context_field(at);
         }
-        let ValueDef::Result(origin, _) = dfg.value_def(address) else {
-            return None;
-        };
-        match dfg.insts[origin] {
-            InstructionData::Binary {
-                opcode: Opcode::Iadd,
-                args,
-            } if dfg.resolve_aliases(args[0]) == context => translation_field(at),
+        match binary(function, address)? {
+            (Opcode::Iadd, [base, slot]) if dfg.resolve_aliases(base) == context => {
+                // A slot's place is masked out of an address; other sums lead to other fields.
+                let (Opcode::Band | Opcode::Bor, _) = binary(function, slot)? else {
+                    return None;
+                };
+                translation_field(at)
+            }
             _ => None,
         }
     }
 }
 
+/// The operation of two operands that a value is the result of.
+fn binary(function: &Function, value: Value) -> Option<(Opcode, [Value; 2])> {
+    let ValueDef::Result(origin, _) = function.dfg.value_def(value) else {
+        return None;
+    };
+    match function.dfg.insts[origin] {
+        InstructionData::Binary { opcode, args } => Some((opcode, args)),
+        _ => None,
+    }
+}
+
 /// The field at an offset into the context.
 fn context_field(at: i32) -> Option<String> {
-    const FIELDS: [(i32, &str); 16] = [
+    const FIELDS: [(i32, &str); 17] = [
         (offset::METER, "meter"),
         (offset::FRAME, "frame"),
         (offset::FRAME_LIMIT, "frame_limit"),
@@ -404,7 +266,8 @@ fn context_field(at: i32) -> Option<String> {
         (offset::CODE, "code"),
         (offset::ENTRIES, "entries"),
         (offset::ACCESS, "access"),
-        (offset::OUT_OF_BUDGET, "out_of_budget"),
+        (offset::ACCESS_SITES, "access_sites"),
+        (offset::FOUND, "found"),
         (offset::UNWIND, "unwind"),
         (offset::SYSCALL, "syscall"),
         (offset::ARGUMENTS, "arguments"),
@@ -419,17 +282,17 @@ fn context_field(at: i32) -> Option<String> {
     register.or_else(|| saved.map(|register| format!("context.saved.r{register}")))
 }
 
-/// The field at an offset into the region cache's entry of slot 0.
+/// The field at an offset into a slot of the region cache.
 fn translation_field(at: i32) -> Option<String> {
-    let (table, at) = match at - offset::STORES {
-        at @ 0.. => ("stores", at),
-        _ => ("loads", at - offset::LOADS),
+    let (half, at) = match at - offset::STORE {
+        at @ 0.. => ("store", at),
+        _ => ("load", at - offset::LOAD),
     };
     let name = match at {
         offset::START => "start".to_string(),
         offset::HOST => "host".to_string(),
         0.. if at < 1 << TRANSLATION_SHIFT => {
-            let log2 = (0..4).find(|log2| offset::limit(*log2) == at)?;
+            let log2 = (0..LIMITS as u32).find(|log2| offset::limit(*log2) == at)?;
             if log2 == 0 {
                 "length".to_string()
             } else {
@@ -438,7 +301,7 @@ fn translation_field(at: i32) -> Option<String> {
         }
         _ => return None,
     };
-    Some(format!("context.{table}[slot].{name}"))
+    Some(format!("slot.{half}.{name}"))
 }
 
 fn name_of(function: &Function) -> Option<FunctionName> {
@@ -513,11 +376,7 @@ impl FuncWriter for Annotator<'_> {
         let location = function.srcloc(instruction);
         let pc = (!location.is_default()).then(|| location.bits());
         if let Some(pc) = pc
-            && !self.is_machinery(
-                function,
-                function.layout.inst_block(instruction),
-                instruction,
-            )
+            && self.role.is_some_and(Role::has_instructions)
         {
             self.write_insns(out, pc)?;
         }

@@ -2,8 +2,9 @@
 
 use {
     crate::{
-        comments::Role,
+        call::callback_signature,
         function::{FunctionCx, Position},
+        role::Role,
     },
     cranelift_codegen::ir::{
         Block, BlockArg, InstBuilder, Type, Value,
@@ -35,29 +36,32 @@ impl FunctionCx<'_> {
 
     /// Raises `exception` at the instruction; ends the block.
     ///
-    /// The instruction counts as executed, except for [`Exception::Bailout`], after which the
-    /// interpreter executes it with the registers as they are here.
+    /// The instruction counts as executed.
     pub(crate) fn raise_at(&mut self, at: Position, exception: Exception) {
-        let unused = match exception {
-            Exception::Bailout => {
-                let last = if self.analysis.program.dialect.frame_pointer_is_variable() {
-                    10
-                } else {
-                    9
-                };
-                self.spill(RegisterSet::range(0, last));
-                at.prepaid
-            }
-            _ => at.prepaid - 1,
-        };
+        if exception == Exception::Bailout {
+            let all = self.analysis.liveness.variables;
+            return self.bail_out(at, all);
+        }
+        self.leave_with(at.pc, exception, at.spent + 1);
+    }
+
+    /// Leaves the rest of the program to the interpreter, which starts with the instruction; ends
+    /// the block. Registers that are not `live` may be anything.
+    pub(crate) fn bail_out(&mut self, at: Position, live: RegisterSet) {
+        self.spill(live);
+        self.leave_with(at.pc, Exception::Bailout, at.spent);
+    }
+
+    /// Leaves with an exception when `spent` instructions are not yet paid for.
+    fn leave_with(&mut self, pc: u32, exception: Exception, spent: i32) {
         let meter = self.meter();
-        let exact = if unused == 0 || !self.analysis.program.dialect.meter {
+        let exact = if spent == 0 || !self.analysis.program.dialect.meter {
             meter
         } else {
-            let unused = self.constant(i64::from(unused));
-            self.builder.ins().iadd(meter, unused)
+            let spent = self.constant(-i64::from(spent));
+            self.builder.ins().iadd(meter, spent)
         };
-        let packed = self.constant(exception.at(at.pc) as i64);
+        let packed = self.constant(exception.at(pc) as i64);
         let raise = self.shared_block(Shared::Raise);
         let arguments = [BlockArg::Value(exact), BlockArg::Value(packed)];
         self.builder.ins().jump(raise, &arguments);
@@ -97,11 +101,6 @@ impl FunctionCx<'_> {
                     self.store_context(exception, offset::EXCEPTION);
                     self.jump_shared(Shared::Leave);
                 }
-                (Shared::OutOfBudget, &[meter, site]) => {
-                    self.store_context(meter, offset::METER);
-                    self.call_back(offset::OUT_OF_BUDGET, site);
-                    self.jump_shared(Shared::Leave);
-                }
                 (Shared::Leave, _) => {
                     self.store_context(self.frame, offset::FRAME);
                     self.jump_shared(Shared::Return);
@@ -121,7 +120,7 @@ impl FunctionCx<'_> {
     /// Calls a function of the context that returns nothing.
     fn call_back(&mut self, function: i32, site: Value) {
         let callback = self.load_context(I64, function);
-        let signature = self.callback_signature(false);
+        let signature = callback_signature(self.host_convention);
         let signature = self.builder.import_signature(signature);
         let arguments = [self.context, site];
         self.builder
@@ -135,8 +134,6 @@ impl FunctionCx<'_> {
 pub(crate) enum Shared {
     /// `raise(meter, exception)`
     Raise,
-    /// The interpreter executes what the meter, the first parameter, covers of a block.
-    OutOfBudget,
     /// Leaves from the innermost frame after a callback has noted why.
     Leave,
     /// Notes a frame that is being left.
@@ -147,21 +144,14 @@ pub(crate) enum Shared {
 
 impl Shared {
     /// All kinds, each before those it goes to.
-    const ALL: [Self; Self::COUNT] = [
-        Self::Raise,
-        Self::OutOfBudget,
-        Self::Leave,
-        Self::Unwind,
-        Self::Return,
-    ];
+    const ALL: [Self; Self::COUNT] = [Self::Raise, Self::Leave, Self::Unwind, Self::Return];
 
     /// How many kinds there are.
-    pub(crate) const COUNT: usize = 5;
+    pub(crate) const COUNT: usize = 4;
 
     fn parameters(self) -> &'static [Type] {
         match self {
             Self::Raise => &[I64, I64],
-            Self::OutOfBudget => &[I64, I32],
             Self::Unwind => &[I32],
             Self::Leave | Self::Return => &[],
         }
@@ -170,7 +160,6 @@ impl Shared {
     fn role(self) -> Role {
         match self {
             Self::Raise => Role::SharedRaise,
-            Self::OutOfBudget => Role::SharedOutOfBudget,
             Self::Leave => Role::SharedLeave,
             Self::Unwind => Role::SharedUnwind,
             Self::Return => Role::SharedUnwound,

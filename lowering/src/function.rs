@@ -4,18 +4,19 @@
 //! function unit(ctx, meter, frame, live registers...) -> (r0, meter) tail
 //!
 //! for each basic block:
-//!   block:                                    // meter
-//!     if meter < cost: goto budget            // unsigned; the cost is constant
-//!     meter -= cost
+//!   checkpoint:                               // meter
+//!     if meter < needed: goto budget          // the longest way to the next checkpoint
+//!   block:
 //!   for each group of accesses, before its first one:
-//!     entry = ctx.loads[address >> 32]        // address translation
-//!     if address - entry.start is outside: goto slow
-//!     host = address - entry.start + entry.host
+//!     range = ctx.slots[address >> 32].load   // address translation
+//!     if address - range.start is outside: goto slow
+//!     host = address - range.start + range.host
 //!   instructions, on SSA values
-//!   jump, branch, call, or `return r0, meter`
+//!     meter -= cost                           // or later, with what follows
+//!     jump, branch, call, or `return r0, meter`
 //!
 //! budget (cold):                              // exception
-//!   ctx.out_of_budget(site); return 0, -1
+//!   raise(meter, bailout at the checkpoint)   // the interpreter runs out by itself
 //! slow (cold):
 //!   ctx.access(site)                          // finds the host address or interprets
 //!   goto the accesses, or behind them, or leave
@@ -31,12 +32,14 @@
 use {
     crate::{
         accesses::Accesses,
+        blocks::{LocalBlock, local_blocks},
         cfg::{BlockId, Graph},
-        comments::{Comments, Role},
+        comments::Comments,
         decode::Program,
         exception::Shared,
         insn::{Insn, Operation},
         liveness::Liveness,
+        role::Role,
         units::{UnitId, Units},
     },
     cranelift_codegen::ir::{
@@ -47,7 +50,7 @@ use {
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable},
     sbpf_runtime::{
         abi::{FRAME_POINTER, offset},
-        site::{AccessSite, RegisterSet, Site, SiteKind},
+        site::{AccessSite, CallSite, RegisterSet},
     },
     std::collections::HashMap,
 };
@@ -127,8 +130,8 @@ pub(crate) fn signature(registers: RegisterSet) -> Signature {
 pub struct Sites {
     /// Those that access memory.
     pub accesses: Vec<AccessSite>,
-    /// All others.
-    pub others: Vec<Site>,
+    /// Those that call functions.
+    pub calls: Vec<CallSite>,
 }
 
 /// A function being lowered.
@@ -144,8 +147,10 @@ pub(crate) struct FunctionCx<'a> {
     pub(crate) frame: Value,
     /// Host signature of callbacks.
     pub(crate) host_convention: CallConv,
-    /// CLIF blocks of the unit's basic blocks, and how many edges to each are still to come.
-    blocks: HashMap<BlockId, (Block, u32)>,
+    /// What the unit's basic blocks become.
+    pub(crate) blocks: HashMap<BlockId, LocalBlock>,
+    /// Where the budget may end, see [`Self::short_block`].
+    pub(crate) shorts: Vec<(BlockId, Block)>,
     /// r0 to r9, r10 where the program moves it.
     registers: [Variable; 11],
     meter: Variable,
@@ -159,8 +164,8 @@ pub(crate) struct FunctionCx<'a> {
 pub(crate) struct Position {
     /// The pc of the instruction.
     pub(crate) pc: u32,
-    /// Instructions that are paid for and not yet executed, this one included.
-    pub(crate) prepaid: u32,
+    /// Instructions before it that are not yet paid for; -1 if it is paid for itself.
+    pub(crate) spent: i32,
 }
 
 /// Lowers a unit. `sites` grows by those of the unit.
@@ -185,21 +190,7 @@ pub(crate) fn lower_unit(
     builder.switch_to_block(entry);
     builder.seal_block(entry);
     let arguments = builder.block_params(entry).to_vec();
-    let mut blocks = HashMap::new();
-    for &block in &analysis.units.unit(unit).blocks {
-        blocks.insert(block, (builder.create_block(), 0));
-    }
-    let edges = analysis
-        .units
-        .unit(unit)
-        .blocks
-        .iter()
-        .flat_map(|block| analysis.graph.block(*block).successors());
-    for target in std::iter::once(analysis.units.unit(unit).entry).chain(edges) {
-        if let Some((_, edges)) = blocks.get_mut(&target) {
-            *edges += 1;
-        }
-    }
+    let blocks = local_blocks(analysis, unit, &mut builder);
     let mut cx = FunctionCx {
         builder,
         analysis,
@@ -210,6 +201,7 @@ pub(crate) fn lower_unit(
         frame: arguments[2],
         host_convention: target.default_call_conv,
         blocks,
+        shorts: Vec::new(),
         registers,
         meter,
         shared: [None; Shared::COUNT],
@@ -233,6 +225,7 @@ impl FunctionCx<'_> {
         for &block in &unit.blocks {
             self.lower_block(block);
         }
+        self.fill_short_blocks();
         self.fill_shared_blocks();
     }
 
@@ -240,18 +233,18 @@ impl FunctionCx<'_> {
     /// its group, the instruction itself, the end of its stretch.
     fn lower_block(&mut self, id: BlockId) {
         let analysis = self.analysis;
-        let (clif_block, _) = self.blocks[&id];
-        self.builder.switch_to_block(clif_block);
+        self.check_meter(id);
+        let LocalBlock { body, charge, .. } = self.blocks[&id];
+        self.builder.switch_to_block(body);
         let block = analysis.graph.block(id);
         self.comments.block(
-            clif_block,
+            body,
             Role::Basic {
                 pc: block.start,
                 cost: block.cost,
             },
         );
         self.locate(block.start);
-        self.charge(id);
         let live_after = analysis.liveness.before_terminator(&analysis.graph, id);
         let dialect = &analysis.program.dialect;
         let accesses = Accesses::plan(&analysis.graph, id, dialect, live_after);
@@ -261,7 +254,7 @@ impl FunctionCx<'_> {
             self.locate(*pc);
             let position = Position {
                 pc: *pc,
-                prepaid: block.cost - index as u32,
+                spent: charge.carried as i32 + index as i32,
             };
             if insn.ends_block() {
                 self.lower_terminator(id, position, insn);
@@ -270,6 +263,9 @@ impl FunctionCx<'_> {
             self.translate_group(&mut translated, &accesses, &insns, index, position);
             self.lower_insn(position, insn, translated.of(&accesses, index));
             self.end_stretch(&mut translated, &accesses, index);
+        }
+        if charge.settles {
+            self.pay(charge.carried + block.cost);
         }
         if let Some(next) = block.successors().next() {
             self.go_to(next);
@@ -302,7 +298,16 @@ impl FunctionCx<'_> {
         }
     }
 
-    fn lower_terminator(&mut self, block: BlockId, at: Position, insn: &Insn) {
+    fn lower_terminator(&mut self, block: BlockId, mut at: Position, insn: &Insn) {
+        let is_failure = matches!(
+            insn.operation,
+            Operation::Raise(_) | Operation::CallAndRaise(_)
+        );
+        if (self.blocks[&block].charge.settles || insn.operation == Operation::Exit) && !is_failure
+        {
+            self.pay(at.spent as u32 + 1);
+            at.spent = -1;
+        }
         match insn.operation {
             Operation::Jump { .. } => self.jump(block),
             Operation::Branch {
@@ -324,7 +329,7 @@ impl FunctionCx<'_> {
     }
 
     /// Names the instruction that the following CLIF belongs to.
-    fn locate(&mut self, pc: u32) {
+    pub(crate) fn locate(&mut self, pc: u32) {
         self.builder.set_srcloc(SourceLoc::new(pc));
     }
 
@@ -347,7 +352,7 @@ impl FunctionCx<'_> {
             .def_var(self.registers[register as usize], value);
     }
 
-    /// The meter: instructions left, less what is prepaid.
+    /// The meter: instructions left, before what is not yet paid for.
     pub(crate) fn meter(&mut self) -> Value {
         self.builder.use_var(self.meter)
     }
@@ -392,10 +397,10 @@ impl FunctionCx<'_> {
         }
     }
 
-    /// A new site; its number is what generated code passes to the callback.
-    pub(crate) fn site(&mut self, pc: u32, prepaid: u32, kind: SiteKind) -> Value {
-        let number = self.sites.others.len() as i64;
-        self.sites.others.push(Site { pc, prepaid, kind });
+    /// A new call site; its number is what generated code passes to the callback.
+    pub(crate) fn call_site(&mut self, site: CallSite) -> Value {
+        let number = self.sites.calls.len() as i64;
+        self.sites.calls.push(site);
         self.builder
             .ins()
             .iconst(cranelift_codegen::ir::types::I32, number)
@@ -407,21 +412,5 @@ impl FunctionCx<'_> {
         self.builder.set_cold_block(block);
         self.comments.block(block, role);
         block
-    }
-
-    /// The CLIF block of a basic block, if it belongs to this unit.
-    pub(crate) fn local_block(&self, id: BlockId) -> Option<Block> {
-        self.blocks.get(&id).map(|(block, _)| *block)
-    }
-
-    /// Notes that one edge to a block of this unit has been emitted. After the last one its SSA
-    /// values can be completed.
-    pub(crate) fn edge_done(&mut self, id: BlockId) {
-        if let Some((block, edges)) = self.blocks.get_mut(&id) {
-            *edges -= 1;
-            if *edges == 0 {
-                self.builder.seal_block(*block);
-            }
-        }
     }
 }

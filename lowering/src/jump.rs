@@ -4,9 +4,9 @@ use {
     crate::{
         alu::type_of,
         cfg::BlockId,
-        comments::Role,
         function::{FunctionCx, FunctionName},
         insn::{Condition, Operand, Width},
+        role::Role,
     },
     cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC},
 };
@@ -43,10 +43,10 @@ impl FunctionCx<'_> {
 
     /// Goes on at the start of a basic block; ends the CLIF block.
     pub(crate) fn go_to(&mut self, target: BlockId) {
-        match self.local_block(target) {
+        match self.jump_target(target) {
             Some(block) => {
                 self.builder.ins().jump(block, &[]);
-                self.edge_done(target);
+                self.jump_done(target);
             }
             None => self.tail_call(target),
         }
@@ -54,7 +54,7 @@ impl FunctionCx<'_> {
 
     /// A block to branch to on the way to a basic block: that one, or one that will tail-call.
     fn edge_block(&mut self, target: BlockId) -> Block {
-        match self.local_block(target) {
+        match self.jump_target(target) {
             Some(block) => block,
             None => {
                 let block = self.builder.create_block();
@@ -66,8 +66,8 @@ impl FunctionCx<'_> {
     }
 
     fn finish_edge(&mut self, target: BlockId, edge: Block) {
-        if self.local_block(target).is_some() {
-            self.edge_done(target);
+        if self.jump_target(target).is_some() {
+            self.jump_done(target);
         } else {
             self.builder.seal_block(edge);
             self.builder.switch_to_block(edge);

@@ -3,7 +3,7 @@
 //! Data flows one way, and each stage is a module:
 //!
 //! bytes → [`decode`] → [`cfg`](mod@cfg) (blocks, costs) → [`units`] (what becomes a function) →
-//! [`liveness`] → [`function`] (CLIF).
+//! [`liveness`] → [`checkpoints`] (where the budget is checked) → [`function`] (CLIF).
 //!
 //! Semantics are in small files by family: `alu`, `div`, `memory`, `jump`, `call`; what the
 //! machine adds to them in `meter` and `exception`. Nothing here depends on `solana-sbpf`: its
@@ -12,8 +12,10 @@
 
 pub mod accesses;
 mod alu;
+mod blocks;
 mod call;
 pub mod cfg;
+pub mod checkpoints;
 pub mod comments;
 pub mod decode;
 pub mod dialect;
@@ -28,6 +30,7 @@ mod jump;
 pub mod liveness;
 mod memory;
 mod meter;
+mod role;
 pub mod trampolines;
 pub mod units;
 

@@ -27,7 +27,8 @@ pub struct Liveness {
     pub side_results: RegisterSet,
     /// Registers that a call through a register passes: what any function start needs.
     pub indirect_parameters: RegisterSet,
-    variables: RegisterSet,
+    /// All registers that are values of their function.
+    pub variables: RegisterSet,
 }
 
 /// What a block does to registers, apart from its call.

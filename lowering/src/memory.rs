@@ -5,9 +5,10 @@
 //! 1. `[r10 + constant]` inside of the frame:
 //!    `-frame_size <= offset && offset + size <= 0`. The frame's host address is at hand and its
 //!    whole extent was verified when the program was entered: no check.
-//! 2. A group of accesses off one base: `address - start < limit` for one access, and
-//!    `address - start < length && address - start + span <= length` for a range, with the entry of
-//!    the region cache that the address selects. The accesses need no check of their own.
+//! 2. A group of accesses off one base: `address - start < limit`, with the slot of the region cache
+//!    that the address selects and its limit for the span, rounded up; for a wide span
+//!    `address - start < length && address - start + span <= length`. The accesses need no check of
+//!    their own.
 //! 3. The access callback: it finds the region in the mapping and fills the cache.
 //! 4. The interpreter, which executes the stretch with the mapping's own load and store: handlers,
 //!    accesses across regions and every access violation.
@@ -15,10 +16,10 @@
 use {
     crate::{
         accesses::{Accesses, Group, Stretch},
-        comments::Role,
         exception::Shared,
         function::{FunctionCx, FunctionName, Position, TRUSTED},
         insn::{Insn, Operand},
+        role::Role,
     },
     cranelift_codegen::ir::{
         Block, BlockArg, InstBuilder, MemFlagsData, Value,
@@ -26,7 +27,7 @@ use {
         types::{I32, I64},
     },
     sbpf_runtime::{
-        abi::{FRAME_POINTER, SLOT_SHIFT, SLOTS, TRANSLATION_SHIFT, offset},
+        abi::{FRAME_POINTER, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, offset},
         site::{AccessSite, RegisterSet},
     },
 };
@@ -119,23 +120,24 @@ impl FunctionCx<'_> {
             let low = self.constant(i64::from(group.low));
             address = self.builder.ins().iadd(address, low);
         }
-        let shift = self.constant(i64::from(SLOT_SHIFT - TRANSLATION_SHIFT));
+        let shift = self.constant(i64::from(SLOT_SHIFT - SLOT_SIZE_SHIFT));
         let slot = self.builder.ins().ushr(address, shift);
-        let mask = self.constant(((SLOTS - 1) << TRANSLATION_SHIFT) as i64);
+        let mask = self.constant(((SLOTS - 1) << SLOT_SIZE_SHIFT) as i64);
         let slot = self.builder.ins().band(slot, mask);
         let entry = self.builder.ins().iadd(self.context, slot);
-        let table = if group.store {
-            offset::STORES
+        let access = if group.store {
+            offset::STORE
         } else {
-            offset::LOADS
+            offset::LOAD
         };
         let load = |this: &mut Self, field: i32| {
-            this.builder.ins().load(I64, TRUSTED, entry, table + field)
+            this.builder.ins().load(I64, TRUSTED, entry, access + field)
         };
         let start = load(self, offset::START);
         let distance = self.builder.ins().isub(address, start);
-        if group.span.is_power_of_two() && group.span <= 8 {
-            let limit = load(self, offset::limit(group.span.trailing_zeros()));
+        let log2_span = group.span.next_power_of_two().trailing_zeros();
+        if log2_span < LIMITS as u32 {
+            let limit = load(self, offset::limit(log2_span));
             let is_inside = self
                 .builder
                 .ins()
@@ -204,12 +206,12 @@ impl FunctionCx<'_> {
             .ins()
             .iconst(I32, self.sites.accesses.len() as i64);
         self.sites.accesses.push(AccessSite {
-            base: offset::register(group.base) as u32,
+            base: offset::register(group.base),
             low: group.low,
             span: group.span,
             store: u32::from(group.store),
             pc: at.pc,
-            prepaid: at.prepaid,
+            spent: at.spent,
             count: rest.len() as u32,
             resume: stretch.resume,
         });

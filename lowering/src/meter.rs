@@ -1,64 +1,77 @@
-//! The meter blocks: every basic block pays for all its instructions before the first.
+//! The meter blocks: checks at checkpoints, and payment.
 //!
-//! The meter is an SSA value that is passed to callees and returned by them, so paying is a
-//! comparison with a constant, a branch that is never taken, and a subtraction. A block that the
-//! meter does not cover is executed by the interpreter instead, which runs out inside of it: no
-//! later store becomes visible, and the final pc is exact.
+//! The meter is an SSA value that is passed to callees and returned by them, so a check is a
+//! comparison with a constant and a branch that is never taken, and paying is a subtraction. Where a
+//! budget may end before the next checkpoint, the interpreter executes from this one: no later store
+//! becomes visible, and the final pc is exact.
 
 use {
-    crate::{cfg::BlockId, comments::Role, exception::Shared, function::FunctionCx},
-    cranelift_codegen::ir::{BlockArg, InstBuilder, condcodes::IntCC},
-    sbpf_runtime::site::{RegisterSet, SiteKind},
+    crate::{
+        cfg::BlockId,
+        function::{FunctionCx, Position},
+        role::Role,
+    },
+    cranelift_codegen::ir::{Block, InstBuilder, condcodes::IntCC},
 };
 
 impl FunctionCx<'_> {
-    /// Pays for a block at its start.
-    pub(crate) fn charge(&mut self, id: BlockId) {
-        if !self.analysis.program.dialect.meter {
+    /// Emits the check before a block, if there is one that jumps go through.
+    pub(crate) fn check_meter(&mut self, id: BlockId) {
+        let local = self.blocks[&id];
+        let (Some(check), Some(needed)) = (local.check, local.charge.needed) else {
             return;
-        }
-        let block = *self.analysis.graph.block(id);
+        };
+        let pc = self.analysis.graph.block(id).start;
+        self.comments.block(check, Role::Check { pc, needed });
+        self.builder.switch_to_block(check);
+        self.locate(pc);
         let meter = self.meter();
-        let cost = self.constant(i64::from(block.cost));
+        let needed = self.constant(i64::from(needed));
         let is_short = self
             .builder
             .ins()
-            .icmp(IntCC::UnsignedLessThan, meter, cost);
-        let budget = self.cold_block(Role::Budget { pc: block.start });
-        let paid = self.builder.create_block();
-        self.builder.ins().brif(is_short, budget, &[], paid, &[]);
-        self.builder.seal_block(budget);
-        self.builder.seal_block(paid);
+            .icmp(IntCC::UnsignedLessThan, meter, needed);
+        let short = self.short_block(id);
+        self.builder
+            .ins()
+            .brif(is_short, short, &[], local.body, &[]);
+        self.body_edge_done(id);
+    }
 
-        self.builder.switch_to_block(budget);
-        let needed = self.needed_when_short(id);
-        self.spill(needed);
-        let site = self.site(block.start, 0, SiteKind::OutOfBudget);
-        let out_of_budget = self.shared_block(Shared::OutOfBudget);
-        let arguments = [BlockArg::Value(meter), BlockArg::Value(site)];
-        self.builder.ins().jump(out_of_budget, &arguments);
-
-        self.builder.switch_to_block(paid);
-        let rest = self.builder.ins().isub(meter, cost);
+    /// Pays for `count` instructions.
+    pub(crate) fn pay(&mut self, count: u32) {
+        if count == 0 || !self.analysis.program.dialect.meter {
+            return;
+        }
+        let meter = self.meter();
+        let count = self.constant(i64::from(count));
+        let rest = self.builder.ins().isub(meter, count);
         self.set_meter(rest);
     }
 
-    /// Registers that the interpreter reads before it runs out. None, if until then nothing has
-    /// an effect or fails, whatever the operands.
-    fn needed_when_short(&self, id: BlockId) -> RegisterSet {
-        let mut reads = RegisterSet::EMPTY;
-        let mut writes = RegisterSet::EMPTY;
-        let mut is_pure = true;
-        for (_, insn) in self
-            .analysis
-            .graph
-            .insns(id)
-            .filter(|(_, insn)| !insn.ends_block())
-        {
-            is_pure &= insn.is_pure();
-            reads = reads.union(insn.reads().without(writes));
-            writes = writes.union(insn.writes());
+    /// The block to go to when the meter does not cover the way from `id` to the next checkpoints.
+    pub(crate) fn short_block(&mut self, id: BlockId) -> Block {
+        if let Some(short) = self.blocks.get(&id).and_then(|local| local.short) {
+            return short;
         }
-        if is_pure { RegisterSet::EMPTY } else { reads }
+        let pc = self.analysis.graph.block(id).start;
+        let short = self.cold_block(Role::Budget { pc });
+        if let Some(local) = self.blocks.get_mut(&id) {
+            local.short = Some(short);
+        }
+        self.shorts.push((id, short));
+        short
+    }
+
+    /// Emits the blocks that [`Self::short_block`] has made, once all jumps to them are known.
+    pub(crate) fn fill_short_blocks(&mut self) {
+        for (id, short) in std::mem::take(&mut self.shorts) {
+            let pc = self.analysis.graph.block(id).start;
+            self.builder.seal_block(short);
+            self.builder.switch_to_block(short);
+            self.locate(pc);
+            let live = self.analysis.liveness.live_in(id);
+            self.bail_out(Position { pc, spent: 0 }, live);
+        }
     }
 }

@@ -16,8 +16,8 @@ use {
     },
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
     sbpf_runtime::abi::{
-        ACCESS_SITE_SHIFT, FOUND, FOUND_SHIFT, FOUND_SPREAD, SLOT_SHIFT, SLOTS, TRANSLATION_SHIFT,
-        offset,
+        ACCESS_SITE_SHIFT, FOUND, FOUND_SHIFT, FOUND_SPREAD, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS,
+        TRANSLATION_SHIFT, offset,
     },
 };
 
@@ -120,7 +120,7 @@ pub fn lower_access(
     let number = builder.ins().uextend(I64, number);
     let place = shifted(&mut builder, number, i64::from(ACCESS_SITE_SHIFT));
     let site = builder.ins().iadd(sites, place);
-    let base = builder.ins().uload32(TRUSTED, site, offset::SITE_BASE);
+    let base = builder.ins().sload32(TRUSTED, site, offset::SITE_BASE);
     let register = builder.ins().iadd(context, base);
     let base = builder.ins().load(I64, TRUSTED, register, 0);
     let low = builder.ins().sload32(TRUSTED, site, offset::SITE_LOW);
@@ -161,15 +161,15 @@ pub fn lower_access(
     let slot = shifted(&mut builder, address, -i64::from(SLOT_SHIFT));
     let mask = builder.ins().iconst(I64, SLOTS as i64 - 1);
     let slot = builder.ins().band(slot, mask);
-    let table = shifted(&mut builder, store, i64::from(SLOTS.trailing_zeros()));
-    let slot = builder.ins().bor(slot, table);
-    let place = shifted(&mut builder, slot, i64::from(TRANSLATION_SHIFT));
+    let slot = shifted(&mut builder, slot, i64::from(SLOT_SIZE_SHIFT));
+    let half = shifted(&mut builder, store, i64::from(TRANSLATION_SHIFT));
+    let place = builder.ins().bor(slot, half);
     let first_level = builder.ins().iadd(context, place);
-    for word in (0..offset::TRANSLATION_USED).step_by(8) {
+    for word in (0..1 << TRANSLATION_SHIFT).step_by(8) {
         let value = builder.ins().load(I64, TRUSTED, entry, word);
         builder
             .ins()
-            .store(TRUSTED, value, first_level, offset::LOADS + word);
+            .store(TRUSTED, value, first_level, offset::LOAD + word);
     }
     builder.ins().return_(&[]);
 
@@ -207,8 +207,7 @@ pub fn lower_access_slow(
     let callback = builder
         .ins()
         .load(I64, TRUSTED, parameters[0], offset::ACCESS);
-    let callback_signature =
-        builder.import_signature(callback_signature(target.default_call_conv, false));
+    let callback_signature = builder.import_signature(callback_signature(target.default_call_conv));
     builder
         .ins()
         .call_indirect(callback_signature, callback, &parameters);

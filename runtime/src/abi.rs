@@ -15,8 +15,7 @@ pub const REGISTERS: usize = 11;
 /// Index of the frame pointer among the registers.
 pub const FRAME_POINTER: u8 = 10;
 
-/// Entries in one translation table; an address selects its entry by its bits from
-/// [`SLOT_SHIFT`] up.
+/// Slots of the region cache; an address selects its slot by its bits from [`SLOT_SHIFT`] up.
 pub const SLOTS: usize = 8;
 
 /// Bits of an address below the ones that select its translation.
@@ -24,8 +23,14 @@ pub const SLOTS: usize = 8;
 /// Solana places each region kind in an area of its own, 4 GiB apart (`ebpf::MM_REGION_SIZE`).
 pub const SLOT_SHIFT: u32 = 32;
 
-/// Log2 of the size of a [`Translation`], which scales a slot to its byte offset.
+/// Log2 of the size of a [`Translation`].
 pub const TRANSLATION_SHIFT: u32 = 6;
+
+/// Log2 of the size of a [`Slot`], which scales its number to its byte offset.
+pub const SLOT_SIZE_SHIFT: u32 = TRANSLATION_SHIFT + 1;
+
+/// Log2 of the sizes that [`Translation::limits`] has a limit for.
+pub const LIMITS: usize = 6;
 
 /// Log2 of the size of an [`AccessSite`].
 pub const ACCESS_SITE_SHIFT: u32 = 5;
@@ -41,11 +46,19 @@ pub struct Translation {
     pub start: u64,
     /// Host address of the byte at `start`.
     pub host: u64,
-    /// Number of offsets at which an access of 1, 2, 4 and 8 bytes fits: `length - size + 1`, or
-    /// 0 where the range is shorter than the access. `limits[0]` is the length of the range.
-    pub limits: [u64; 4],
-    /// Fills the structure to its power of two.
-    pub reserved: [u64; 2],
+    /// Number of offsets at which 1, 2, 4, 8, 16 and 32 bytes fit: `length - size + 1`, or 0 where
+    /// the range is shorter. `limits[0]` is the length of the range.
+    pub limits: [u64; LIMITS],
+}
+
+/// What the region cache knows of the addresses that share their upper half.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub struct Slot {
+    /// A range that may be read.
+    pub load: Translation,
+    /// A range that may be written.
+    pub store: Translation,
 }
 
 /// Entries in each table of [`Found`].
@@ -73,25 +86,26 @@ pub const fn found_index(address: u64) -> usize {
     (address >> FOUND_SHIFT ^ address >> FOUND_SPREAD) as usize % FOUND
 }
 
-/// Function that generated code calls with the context and the number of its site.
-pub type Callback = unsafe extern "C" fn(*mut Context, u32);
+/// What generated code holds of the [`Context`]: the address of its slots, see [`Context::anchor`].
+///
+/// The fields that are used most are before the slots, so that all of them are within the reach of
+/// the shortest displacements.
+pub type Anchor = *mut Slot;
 
-/// Like [`Callback`], returning the meter that is left, or a negative number to leave.
-pub type MeterCallback = unsafe extern "C" fn(*mut Context, u32) -> i64;
+/// Function that generated code calls with the context and the number of its site.
+pub type Callback = unsafe extern "C" fn(Anchor, u32);
+
+/// Function that generated code calls with the context, the pc of a call, the number of the syscall
+/// and the instructions left; returns those left afterwards, or a negative number to leave.
+pub type SyscallCallback = unsafe extern "C" fn(Anchor, u32, u32, i64) -> i64;
 
 /// What generated code reads and writes. One per execution.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Context {
-    /// Translations of ranges that may be read, by slot.
-    pub loads: [Translation; SLOTS],
-    /// Translations of ranges that may be written, by slot.
-    pub stores: [Translation; SLOTS],
     /// Registers in transit: into a callback and out of it, out of a function (r1 to r5), and
     /// the state in which compiled code was left for good.
     pub registers: [u64; REGISTERS],
-    /// Registers r6 to r10 of the frame that a negative meter is passing through.
-    pub saved: [u64; 5],
     /// Instructions left to execute: into a callback, and when compiled code is left.
     pub meter: i64,
     /// The frame value of the function that called back or left.
@@ -101,12 +115,16 @@ pub struct Context {
     pub frame: u64,
     /// The frame value that a call must not reach: one step past the deepest frame.
     pub frame_limit: u64,
-    /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
-    pub frame_bias: u64,
     /// Host address found by the access callback, or 0 when it executed the stretch itself.
     pub resolved: u64,
     /// Not 0 when compiled code has to be left.
     pub leave: u64,
+    /// The first level of the region cache, by the upper half of an address.
+    pub slots: [Slot; SLOTS],
+    /// Registers r6 to r10 of the frame that a negative meter is passing through.
+    pub saved: [u64; 5],
+    /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
+    pub frame_bias: u64,
     /// An [`Exception`] in the low byte and its pc above, written by generated code.
     pub exception: u64,
     /// The pc of the last `exit` executed in a function that can be the outermost one.
@@ -121,16 +139,30 @@ pub struct Context {
     pub found: *const Found,
     /// Resolves or executes a stretch of memory accesses.
     pub access: Callback,
-    /// Finishes a block that the meter does not cover.
-    pub out_of_budget: Callback,
     /// Notes one frame while a negative meter passes through it.
     pub unwind: Callback,
     /// Calls a syscall.
-    pub syscall: MeterCallback,
+    pub syscall: SyscallCallback,
     /// Where a syscall's r0 to r5 go: the embedder's own registers.
     pub arguments: *mut u64,
     /// The execution this context belongs to, for the callbacks.
     pub run: *mut c_void,
+}
+
+impl Context {
+    /// What generated code is given of the context at `context`.
+    pub fn anchor(context: *mut Self) -> Anchor {
+        context
+            .wrapping_byte_add(offset_of!(Self, slots))
+            .cast::<Slot>()
+    }
+
+    /// Undoes [`Self::anchor`].
+    pub fn of_anchor(anchor: Anchor) -> *mut Self {
+        anchor
+            .wrapping_byte_sub(offset_of!(Self, slots))
+            .cast::<Self>()
+    }
 }
 
 /// Errors that generated code raises by itself, as the interpreter does.
@@ -180,18 +212,24 @@ impl Exception {
     }
 }
 
-/// Byte offsets into [`Context`] and [`Translation`], as immediates of generated loads and stores.
+/// Byte offsets from an [`Anchor`] and into [`Translation`], as immediates of generated loads and
+/// stores.
 pub mod offset {
     use super::*;
 
+    /// A field of the context at `offset` from its start.
+    const fn field(offset: usize) -> i32 {
+        offset as i32 - offset_of!(Context, slots) as i32
+    }
+
     /// The `index`-th register in transit.
     pub const fn register(index: u8) -> i32 {
-        offset_of!(Context, registers) as i32 + 8 * index as i32
+        field(offset_of!(Context, registers)) + 8 * index as i32
     }
 
     /// The place of r6 to r10 while unwinding.
     pub const fn saved(index: u8) -> i32 {
-        offset_of!(Context, saved) as i32 + 8 * (index as i32 - 6)
+        field(offset_of!(Context, saved)) + 8 * (index as i32 - 6)
     }
 
     /// `Translation::limits[log2_size]`.
@@ -199,40 +237,38 @@ pub mod offset {
         offset_of!(Translation, limits) as i32 + 8 * log2_size as i32
     }
 
-    /// Bytes of a `Translation` that mean something.
-    pub const TRANSLATION_USED: i32 = offset_of!(Translation, reserved) as i32;
     /// `Translation::start`.
     pub const START: i32 = offset_of!(Translation, start) as i32;
     /// `Translation::host`.
     pub const HOST: i32 = offset_of!(Translation, host) as i32;
-    /// `Context::loads`.
-    pub const LOADS: i32 = offset_of!(Context, loads) as i32;
-    /// `Context::stores`.
-    pub const STORES: i32 = offset_of!(Context, stores) as i32;
+    /// `Slot::load`.
+    pub const LOAD: i32 = offset_of!(Slot, load) as i32;
+    /// `Slot::store`.
+    pub const STORE: i32 = offset_of!(Slot, store) as i32;
     /// `Context::meter`.
-    pub const METER: i32 = offset_of!(Context, meter) as i32;
+    pub const METER: i32 = field(offset_of!(Context, meter));
     /// `Context::frame`.
-    pub const FRAME: i32 = offset_of!(Context, frame) as i32;
+    pub const FRAME: i32 = field(offset_of!(Context, frame));
     /// `Context::frame_limit`.
-    pub const FRAME_LIMIT: i32 = offset_of!(Context, frame_limit) as i32;
+    pub const FRAME_LIMIT: i32 = field(offset_of!(Context, frame_limit));
     /// `Context::frame_bias`.
-    pub const FRAME_BIAS: i32 = offset_of!(Context, frame_bias) as i32;
+    pub const FRAME_BIAS: i32 = field(offset_of!(Context, frame_bias));
     /// `Context::resolved`.
-    pub const RESOLVED: i32 = offset_of!(Context, resolved) as i32;
+    pub const RESOLVED: i32 = field(offset_of!(Context, resolved));
     /// `Context::leave`.
-    pub const LEAVE: i32 = offset_of!(Context, leave) as i32;
+    pub const LEAVE: i32 = field(offset_of!(Context, leave));
     /// `Context::exception`.
-    pub const EXCEPTION: i32 = offset_of!(Context, exception) as i32;
+    pub const EXCEPTION: i32 = field(offset_of!(Context, exception));
     /// `Context::exit_pc`.
-    pub const EXIT_PC: i32 = offset_of!(Context, exit_pc) as i32;
+    pub const EXIT_PC: i32 = field(offset_of!(Context, exit_pc));
     /// `Context::code`.
-    pub const CODE: i32 = offset_of!(Context, code) as i32;
+    pub const CODE: i32 = field(offset_of!(Context, code));
     /// `Context::entries`.
-    pub const ENTRIES: i32 = offset_of!(Context, entries) as i32;
+    pub const ENTRIES: i32 = field(offset_of!(Context, entries));
     /// `Context::access_sites`.
-    pub const ACCESS_SITES: i32 = offset_of!(Context, access_sites) as i32;
+    pub const ACCESS_SITES: i32 = field(offset_of!(Context, access_sites));
     /// `Context::found`.
-    pub const FOUND: i32 = offset_of!(Context, found) as i32;
+    pub const FOUND: i32 = field(offset_of!(Context, found));
     /// `AccessSite::base`.
     pub const SITE_BASE: i32 = offset_of!(AccessSite, base) as i32;
     /// `AccessSite::low`.
@@ -242,15 +278,13 @@ pub mod offset {
     /// `AccessSite::store`.
     pub const SITE_STORE: i32 = offset_of!(AccessSite, store) as i32;
     /// `Context::access`.
-    pub const ACCESS: i32 = offset_of!(Context, access) as i32;
-    /// `Context::out_of_budget`.
-    pub const OUT_OF_BUDGET: i32 = offset_of!(Context, out_of_budget) as i32;
+    pub const ACCESS: i32 = field(offset_of!(Context, access));
     /// `Context::unwind`.
-    pub const UNWIND: i32 = offset_of!(Context, unwind) as i32;
+    pub const UNWIND: i32 = field(offset_of!(Context, unwind));
     /// `Context::arguments`.
-    pub const ARGUMENTS: i32 = offset_of!(Context, arguments) as i32;
+    pub const ARGUMENTS: i32 = field(offset_of!(Context, arguments));
     /// `Context::syscall`.
-    pub const SYSCALL: i32 = offset_of!(Context, syscall) as i32;
+    pub const SYSCALL: i32 = field(offset_of!(Context, syscall));
 }
 
 const _: () = {
@@ -258,12 +292,14 @@ const _: () = {
     assert!(SLOTS.is_power_of_two() && FOUND.is_power_of_two());
     assert!(size_of::<AccessSite>() == 1 << ACCESS_SITE_SHIFT);
     assert!(size_of::<Found>() == (2 * FOUND) << TRANSLATION_SHIFT);
-    assert!(offset_of!(Context, loads) == 0);
-    assert!(offset_of!(Context, stores) == SLOTS << TRANSLATION_SHIFT);
+    assert!(size_of::<Slot>() == 1 << SLOT_SIZE_SHIFT);
+    assert!(offset_of!(Slot, store) == 1 << TRANSLATION_SHIFT);
+    // The displacements of one byte that x86_64 has.
+    assert!(offset::register(0) == -128 && offset::LEAVE == -8);
     assert!(
         size_of::<usize>() == 8,
         "host addresses are 64 bits in generated code"
     );
-    assert!(size_of::<Callback>() == 8 && size_of::<MeterCallback>() == 8);
+    assert!(size_of::<Callback>() == 8 && size_of::<SyscallCallback>() == 8);
     assert!(offset::saved(FRAME_POINTER) - offset::saved(6) == 32);
 };

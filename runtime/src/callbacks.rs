@@ -5,28 +5,27 @@
 
 use {
     crate::{
-        abi::{Context, REGISTERS, offset},
+        abi::{Anchor, Context, REGISTERS, offset},
         host::{Ended, Host},
         run::{Frame, Run},
-        site::SiteKind,
         translation,
     },
     std::panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// Runs `body` on the execution behind `context`; a panic in it makes compiled code leave.
+/// Runs `body` on the execution behind `anchor`; a panic in it makes compiled code leave.
 ///
 /// # Safety
-/// `context` must be the one that [`Run::enter`] passed to generated code, and no other reference
+/// `anchor` must be the one that [`Run::enter`] passed to generated code, and no other reference
 /// to its execution may be in use, which holds while generated code waits for its callback.
 unsafe fn with_run<H: Host, R>(
-    context: *mut Context,
+    anchor: Anchor,
     on_panic: R,
     body: impl FnOnce(&mut Run<'_, H>) -> R,
 ) -> R {
     // SAFETY: `Run::enter` stored a pointer to the `Run<H>` that outlives the generated code, and
     // generated code, its only other user, is suspended.
-    let run = unsafe { &mut *(*context).run.cast::<Run<'_, H>>() };
+    let run = unsafe { &mut *(*Context::of_anchor(anchor)).run.cast::<Run<'_, H>>() };
     match catch_unwind(AssertUnwindSafe(|| body(run))) {
         Ok(result) => result,
         Err(payload) => {
@@ -41,13 +40,13 @@ unsafe fn with_run<H: Host, R>(
 ///
 /// # Safety
 /// See [`with_run`].
-pub(crate) unsafe extern "C" fn access<H: Host>(context: *mut Context, site: u32) {
+pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, site: u32) {
     // SAFETY: passed on to the caller.
     unsafe {
-        with_run::<H, ()>(context, (), |run| {
+        with_run::<H, ()>(anchor, (), |run| {
             let site = run.image.accesses[site as usize];
             run.restore_frame_pointer();
-            let base = (site.base as i32 - offset::register(0)) as usize / size_of::<u64>();
+            let base = (site.base - offset::register(0)) as usize / size_of::<u64>();
             let address = run.context.registers[base].wrapping_add(i64::from(site.low) as u64);
             let found = run.host.range(address, site.store != 0).and_then(|range| {
                 let host = range.resolve(address, u64::from(site.span))?;
@@ -59,7 +58,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(context: *mut Context, site: u32
             if found.is_some() {
                 return;
             }
-            let meter = run.context.meter + i64::from(site.prepaid);
+            let meter = run.context.meter - i64::from(site.spent);
             let stepped = run
                 .host
                 .step(site.pc, site.count, meter, &mut run.context.registers);
@@ -71,44 +70,17 @@ pub(crate) unsafe extern "C" fn access<H: Host>(context: *mut Context, site: u32
     }
 }
 
-/// [`Context::out_of_budget`]: executes the part of a block that the meter covers.
-///
-/// # Safety
-/// See [`with_run`].
-pub(crate) unsafe extern "C" fn out_of_budget<H: Host>(context: *mut Context, site: u32) {
-    // SAFETY: passed on to the caller.
-    unsafe {
-        with_run::<H, ()>(context, (), |run| {
-            let site = run.image.sites[site as usize];
-            run.restore_frame_pointer();
-            let meter = run.context.meter;
-            // One step more than the meter covers, so that running out is noticed by the
-            // interpreter itself. The block is longer than that.
-            let count = u32::try_from(meter + 1).unwrap_or(u32::MAX);
-            let stepped = run
-                .host
-                .step(site.pc, count, meter, &mut run.context.registers);
-            debug_assert_eq!(
-                stepped,
-                Err(Ended),
-                "the lowering checked that the meter runs out"
-            );
-            run.context.leave = 1;
-        });
-    }
-}
-
 /// [`Context::unwind`]: notes a frame that is being left, in case the interpreter goes on.
 ///
 /// # Safety
 /// See [`with_run`].
-pub(crate) unsafe extern "C" fn unwind<H: Host>(context: *mut Context, site: u32) {
+pub(crate) unsafe extern "C" fn unwind<H: Host>(anchor: Anchor, site: u32) {
     // SAFETY: passed on to the caller.
     unsafe {
-        with_run::<H, ()>(context, (), |run| {
-            let site = run.image.sites[site as usize];
+        with_run::<H, ()>(anchor, (), |run| {
+            let site = run.image.calls[site as usize];
             run.frames.push(Frame {
-                return_pc: site.pc,
+                return_pc: site.return_pc,
                 saved: run.context.saved,
             });
         });
@@ -119,22 +91,22 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(context: *mut Context, site: u32
 ///
 /// # Safety
 /// See [`with_run`].
-pub(crate) unsafe extern "C" fn syscall<H: Host>(context: *mut Context, site: u32) -> i64 {
+pub(crate) unsafe extern "C" fn syscall<H: Host>(
+    anchor: Anchor,
+    pc: u32,
+    index: u32,
+    meter: i64,
+) -> i64 {
     // SAFETY: passed on to the caller.
     unsafe {
-        with_run::<H, i64>(context, -1, |run| {
-            let site = run.image.sites[site as usize];
-            let SiteKind::Syscall { index } = site.kind else {
-                unreachable!("the lowering gives `syscall` only sites of its kind")
-            };
-            let meter = run.context.meter;
+        with_run::<H, i64>(anchor, -1, |run| {
             let depth = run.depth(run.context.frame);
-            let called = run.host.syscall(index, site.pc, depth, meter);
+            let called = run.host.syscall(index, pc, depth, meter);
             let Ok((meter, result)) = called else {
                 return -1;
             };
             run.context.registers[0] = result;
-            run.refresh(meter, site.pc + 1);
+            run.refresh(meter, pc + 1);
             if run.context.leave != 0 { -1 } else { meter }
         })
     }

@@ -2,11 +2,11 @@
 
 use {
     crate::{
-        abi::{Context, Exception, FRAME_POINTER, REGISTERS, SLOTS, Translation},
+        abi::{Anchor, Context, Exception, FRAME_POINTER, REGISTERS, SLOTS, Slot},
         callbacks,
         code::CodeMemory,
         host::Host,
-        site::{AccessSite, Site},
+        site::{AccessSite, CallSite},
         translation::{self, SecondLevel},
     },
     std::{
@@ -70,7 +70,7 @@ pub struct Frame {
 }
 
 /// What compiled code is entered through: the context, and the first function.
-pub type EntryPoint = unsafe extern "C" fn(*mut Context) -> i64;
+pub type EntryPoint = unsafe extern "C" fn(Anchor) -> i64;
 
 /// A program as the runtime sees it.
 #[derive(Debug, Clone, Copy)]
@@ -81,8 +81,8 @@ pub struct Image<'p> {
     pub entries: &'p [u32],
     /// All places that access memory.
     pub accesses: &'p [AccessSite],
-    /// All other places that call back.
-    pub sites: &'p [Site],
+    /// All calls of functions.
+    pub calls: &'p [CallSite],
 }
 
 /// One execution: the context of generated code and the embedder behind it.
@@ -115,8 +115,7 @@ impl<'p, H: Host> Run<'p, H> {
             Frames::Manual => (0, 1, 0),
         };
         let context = Context {
-            loads: [Translation::default(); SLOTS],
-            stores: [Translation::default(); SLOTS],
+            slots: [Slot::default(); SLOTS],
             registers: entry.registers,
             saved: [0; 5],
             meter: entry.meter,
@@ -132,7 +131,6 @@ impl<'p, H: Host> Run<'p, H> {
             access_sites: image.accesses.as_ptr(),
             found: null(),
             access: callbacks::access::<H>,
-            out_of_budget: callbacks::out_of_budget::<H>,
             unwind: callbacks::unwind::<H>,
             syscall: callbacks::syscall::<H>,
             arguments: null_mut(),
@@ -172,7 +170,7 @@ impl<'p, H: Host> Run<'p, H> {
             let context = &raw mut (*run).context;
             (*context).run = run.cast::<c_void>();
             let entry_point = (*run).image.code.entry_point();
-            entry_point(context)
+            entry_point(Context::anchor(context))
         };
         if let Some(payload) = self.panic.take() {
             std::panic::resume_unwind(payload);

@@ -65,15 +65,13 @@ impl RegisterSet {
     }
 }
 
-/// A place in generated code that calls back.
+/// A call in a frame that may have to be left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Site {
-    /// The instruction at which the callback takes over, in slots of 8 bytes.
-    pub pc: u32,
-    /// Instructions from `pc` on that the meter in the context has already paid for.
-    pub prepaid: u32,
-    /// What is asked for.
-    pub kind: SiteKind,
+pub struct CallSite {
+    /// The pc that the call returns to.
+    pub return_pc: u32,
+    /// Registers r6 to r10 that the rest of the frame needs.
+    pub saved: RegisterSet,
 }
 
 /// A place in generated code that needs the host address of `span` bytes at `base + low`, or else
@@ -83,8 +81,8 @@ pub struct Site {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct AccessSite {
-    /// Offset in the context of the base register in transit, see [`crate::abi::offset::register`].
-    pub base: u32,
+    /// Offset from the anchor of the base register in transit, see [`crate::abi::offset::register`].
+    pub base: i32,
     /// Lowest offset from the base, in bytes.
     pub low: i32,
     /// Bytes from the lowest offset to the end of the highest access.
@@ -93,29 +91,12 @@ pub struct AccessSite {
     pub store: u32,
     /// The first of the instructions.
     pub pc: u32,
-    /// Instructions from `pc` on that the meter in the context has already paid for.
-    pub prepaid: u32,
+    /// Instructions before `pc` that the meter in the context has not yet paid for.
+    pub spent: i32,
     /// Number of the instructions.
     pub count: u32,
     /// The pc after them.
     pub resume: u32,
-}
-
-/// What a site asks of the runtime.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SiteKind {
-    /// The budget ends within the block at the site's pc.
-    OutOfBudget,
-    /// A call whose return point is the site's pc, in a frame that is being left.
-    Call {
-        /// Registers r6 to r10 that the rest of the frame needs.
-        saved: RegisterSet,
-    },
-    /// Call the syscall with this number in the program's table.
-    Syscall {
-        /// Number of the syscall.
-        index: u32,
-    },
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A cache may always hold less than the mapping allows, never more: whatever it does not admit
 //! goes to the mapping itself. It is emptied when regions may have changed.
 
-use crate::abi::{Context, FOUND, Found, SLOT_SHIFT, SLOTS, Translation, found_index};
+use crate::abi::{Context, FOUND, Found, SLOT_SHIFT, SLOTS, Slot, Translation, found_index};
 
 /// A contiguous range of virtual addresses with its host memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,7 @@ impl From<Range> for Translation {
         Self {
             start: range.start,
             host: range.host,
-            limits: [limit(1), limit(2), limit(4), limit(8)],
-            reserved: [0; 2],
+            limits: [1, 2, 4, 8, 16, 32].map(limit),
         }
     }
 }
@@ -52,9 +51,10 @@ pub fn insert(context: &mut Context, address: u64, range: Range) {
     if range.length > LONGEST {
         return;
     }
-    context.loads[slot(address)] = range.into();
+    let slot = &mut context.slots[slot(address)];
+    slot.load = range.into();
     if range.writable {
-        context.stores[slot(address)] = range.into();
+        slot.store = range.into();
     }
 }
 
@@ -98,8 +98,7 @@ impl SecondLevel {
 
 /// Drops all translations of the first level.
 pub fn clear(context: &mut Context) {
-    context.loads = [Translation::default(); SLOTS];
-    context.stores = [Translation::default(); SLOTS];
+    context.slots = [Slot::default(); SLOTS];
 }
 
 #[cfg(test)]
@@ -108,15 +107,15 @@ mod tests {
 
     #[test]
     fn limits_admit_exactly_what_fits() {
-        for length in 0..20 {
+        for length in 0..40 {
             let translation = Translation::from(Range {
                 start: 0,
                 length,
                 host: 0,
                 writable: true,
             });
-            for (log2, size) in [1u64, 2, 4, 8].into_iter().enumerate() {
-                for offset in 0..24 {
+            for (log2, size) in [1u64, 2, 4, 8, 16, 32].into_iter().enumerate() {
+                for offset in 0..44 {
                     let fits = offset + size <= length;
                     assert_eq!(
                         offset < translation.limits[log2],

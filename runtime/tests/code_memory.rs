@@ -1,10 +1,22 @@
-//! Code memory is executable, and not writable at the same time.
-#![cfg(target_os = "linux")]
+//! Code memory is executable, and not writable at the same time; what is around it is neither.
+//!
+//! The permissions are those that the operating system reports, not those that were asked for.
+#![cfg(any(target_os = "linux", windows))]
 
 use sbpf_runtime::code::CodeMemory;
 
-/// The permissions of the mapping that holds an address, as the kernel reports them.
-fn permissions(address: usize) -> String {
+/// What a mapping allows.
+#[derive(Debug, PartialEq, Eq)]
+enum Permissions {
+    Nothing,
+    ReadAndExecute,
+    /// Anything else, as the system describes it.
+    Other(String),
+}
+
+/// The permissions of the mapping that holds an address.
+#[cfg(target_os = "linux")]
+fn permissions(address: usize) -> Permissions {
     let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux has it");
     let line = maps.lines().find(|line| {
         let range = line.split_whitespace().next().unwrap_or_default();
@@ -15,17 +27,96 @@ fn permissions(address: usize) -> String {
         (start..end).contains(&address)
     });
     let line = line.expect("the address is mapped");
-    line.split_whitespace()
-        .nth(1)
-        .unwrap_or_default()
-        .to_owned()
+    match line.split_whitespace().nth(1).unwrap_or_default() {
+        "---p" => Permissions::Nothing,
+        "r-xp" => Permissions::ReadAndExecute,
+        other => Permissions::Other(other.to_owned()),
+    }
 }
+
+/// The permissions of the mapping that holds an address.
+#[cfg(windows)]
+fn permissions(address: usize) -> Permissions {
+    use windows_sys::Win32::System::Memory::{
+        MEM_COMMIT, MEM_RESERVE, MEMORY_BASIC_INFORMATION, PAGE_EXECUTE_READ, VirtualQuery,
+    };
+    let mut information = MEMORY_BASIC_INFORMATION::default();
+    // SAFETY: the structure has the size that is passed; the address is only asked about.
+    let written = unsafe {
+        VirtualQuery(
+            std::ptr::without_provenance(address),
+            &raw mut information,
+            size_of::<MEMORY_BASIC_INFORMATION>(),
+        )
+    };
+    assert_ne!(written, 0, "the address is mapped");
+    match (information.State, information.Protect) {
+        (MEM_RESERVE, _) => Permissions::Nothing,
+        (MEM_COMMIT, PAGE_EXECUTE_READ) => Permissions::ReadAndExecute,
+        (state, protection) => Permissions::Other(format!("{state:#x} {protection:#x}")),
+    }
+}
+
+/// `ret` of the machine that this runs on.
+const RETURN: [u8; 4] = if cfg!(target_arch = "aarch64") {
+    0xd65f_03c0_u32.to_le_bytes()
+} else {
+    [0xc3; 4]
+};
+
+/// Bytes in a page, or a divisor of it; code starts at the start of a page.
+const PAGE: usize = 4096;
 
 #[test]
 fn sealed_code_is_never_writable() {
-    let code = CodeMemory::seal(&[0xc3; 5000]).expect("there is memory");
-    assert_eq!(code.bytes(), [0xc3; 5000]);
+    let code = RETURN.repeat(1250);
+    let sealed = CodeMemory::seal(&code).expect("there is memory");
+    assert_eq!(sealed.bytes(), code);
     for offset in [0, 4999] {
-        assert_eq!(permissions(code.as_ptr() as usize + offset), "r-xp");
+        let address = sealed.as_ptr().addr() + offset;
+        assert_eq!(permissions(address), Permissions::ReadAndExecute);
+    }
+}
+
+#[test]
+fn inaccessible_pages_surround_code() {
+    for length in [0, 4, PAGE, PAGE + 4, 100 * PAGE] {
+        let sealed = CodeMemory::seal(&RETURN.repeat(length / 4)).expect("there is memory");
+        let start = sealed.as_ptr().addr();
+        assert_eq!(start % PAGE, 0);
+        assert_eq!(permissions(start - 1), Permissions::Nothing, "{length}");
+        assert_eq!(permissions(start), Permissions::ReadAndExecute, "{length}");
+        // The system may have larger pages.
+        let mut end = start + length.max(1).next_multiple_of(PAGE);
+        while permissions(end) == Permissions::ReadAndExecute {
+            end += PAGE;
+        }
+        assert_eq!(permissions(end), Permissions::Nothing, "{length}");
+    }
+}
+
+#[test]
+fn code_written_where_other_code_was_is_the_one_that_runs() {
+    for round in 0..2000_u32 {
+        let value = round % 0xffff;
+        let code = returns(value);
+        let sealed = CodeMemory::seal(&code).expect("there is memory");
+        // SAFETY: the code is a function of this type that only returns a number.
+        let function =
+            unsafe { std::mem::transmute::<*const u8, extern "C" fn() -> u32>(sealed.as_ptr()) };
+        assert_eq!(function(), value);
+    }
+}
+
+/// A function that returns `value`, which has 16 bits.
+fn returns(value: u32) -> Vec<u8> {
+    if cfg!(target_arch = "aarch64") {
+        let move_immediate = 0x5280_0000 | value << 5;
+        [move_immediate.to_le_bytes(), RETURN].concat()
+    } else {
+        let mut code = vec![0xb8];
+        code.extend(value.to_le_bytes());
+        code.push(RETURN[0]);
+        code
     }
 }

@@ -11,7 +11,7 @@ use {
         pubkey::Pubkey,
     },
     clap::ValueEnum,
-    sbpf_cranelift::{CompileStatistics, CompiledProgram},
+    sbpf_cranelift::{CompileOptions, CompileStatistics, CompiledProgram},
     sha2::{Digest as _, Sha256},
     solana_sbpf::{
         aligned_memory::AlignedMemory,
@@ -22,6 +22,7 @@ use {
         vm::{CallFrame, ContextObject as _, EbpfVm, ExecutionMode},
     },
     std::{
+        num::NonZero,
         sync::Arc,
         time::{Duration, Instant},
     },
@@ -153,22 +154,33 @@ enum Prepared {
     HandWritten,
 }
 
-/// Runs `workload` on `engine`, `repetitions` times, and reports the last run with the shortest
-/// time.
+/// For how long a run is repeated if nobody says how often: the first ones are slowed down by what
+/// the operating system does once for a thread and for each page of code.
+const REPETITION_TIME: Duration = Duration::from_millis(20);
+
+/// How often a run is repeated at most if nobody says how often.
+const MOST_REPETITIONS: u32 = 100;
+
+/// Runs `workload` on `engine`, `repetitions` times or for a moment, and reports the last run with
+/// the shortest time.
 ///
 /// # Errors
 /// When the engine is absent or can't compile the program.
 pub(crate) fn run(
     engine: Engine,
     workload: &Workload<'_>,
-    repetitions: u32,
+    repetitions: Option<u32>,
 ) -> Result<Run, Refusal> {
     let panicked = |panic| Refusal::Failed(format!("{} panicked: {panic}", engine.name()));
     let start = Instant::now();
     let prepared = guard::catch(|| prepare(engine, workload)).map_err(panicked)??;
     let compile_time = start.elapsed();
+    let first_run = Instant::now();
     let mut outcome = guard::catch(|| execute(&prepared, workload)).map_err(panicked)??;
-    for _ in 1..repetitions {
+    for _ in 1..repetitions.unwrap_or(MOST_REPETITIONS) {
+        if repetitions.is_none() && first_run.elapsed() > REPETITION_TIME {
+            break;
+        }
         let next = guard::catch(|| execute(&prepared, workload)).map_err(panicked)??;
         let shortest = outcome.run_time.min(next.run_time);
         outcome = Outcome {
@@ -196,7 +208,7 @@ pub(crate) fn run(
 fn prepare(engine: Engine, workload: &Workload<'_>) -> Result<Prepared, Refusal> {
     let executable = &workload.program.executable;
     match engine {
-        Engine::Cranelift => CompiledProgram::compile(executable)
+        Engine::Cranelift => CompiledProgram::compile_with(executable, &compile_options())
             .map(|compiled| Prepared::Cranelift(Box::new(compiled)))
             .map_err(|error| Refusal::Failed(format!("cranelift can't compile it: {error}"))),
         Engine::Interpreter => Ok(Prepared::Interpreter),
@@ -361,4 +373,11 @@ fn ending(result: ProgramResult) -> Ending {
             debug: format!("{error:?}"),
         },
     }
+}
+
+/// A command has the whole machine to itself.
+fn compile_options() -> CompileOptions {
+    let mut options = CompileOptions::default();
+    options.threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    options
 }

@@ -129,9 +129,9 @@ pub(crate) struct RunArguments {
     /// Find memory regions by search, as agave does with directly mapped accounts
     #[arg(long)]
     unaligned_mapping: bool,
-    /// Run so many times, and report the shortest run time
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    repeat: u32,
+    /// Run so many times, and report the shortest run time [default: for 20 ms, at most 100 times]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: Option<u32>,
     /// Print JSON
     #[arg(long, conflicts_with = "quiet")]
     json: bool,

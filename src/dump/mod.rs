@@ -1,6 +1,6 @@
 //! Every stage of a compilation as text.
 //!
-//! [`render`] gives a string, [`write`] streams: one function at a time is held in memory, so the
+//! [`render`] gives a string, [`write()`] streams: one function at a time is held in memory, so the
 //! dump of a large program costs time in proportion to its size and little memory.
 //!
 //! The unit of a dump is the **unit** of compilation: the blocks that become one native function.
@@ -301,7 +301,7 @@ fn isa(options: &DumpOptions) -> Result<Option<OwnedTargetIsa>, DumpError> {
     let is_used = options.stages.iter().any(|stage| !stage.is_of_program());
     Ok(match &options.target {
         Some(target) => Some(isa::target(target, &options.compile)?),
-        None if is_used => Some(isa::host(&options.compile)?),
+        None if is_used => Some(isa::of(&options.compile)?),
         None => None,
     })
 }
@@ -312,11 +312,10 @@ fn names<C: ContextObject>(
     program: &Program<'_>,
     options: &DumpOptions,
 ) -> Names {
-    // In the order of `config::program`, which numbers them.
-    let syscalls = executable.get_loader().get_function_registry().iter();
+    let syscalls = config::registered_syscalls(executable).into_iter();
     let mut names = Names {
         syscalls: syscalls
-            .map(|(_, (name, _))| printable(&String::from_utf8_lossy(name)))
+            .map(|(_, name, _)| printable(&String::from_utf8_lossy(name)))
             .collect(),
         ..Names::default()
     };

@@ -240,6 +240,13 @@ impl Case {
         )
     }
 
+    /// What `engine` alone does at `budget`, on memory of its own.
+    pub fn outcome(&self, prepared: &Prepared, engine: Engine, budget: u64) -> Outcome {
+        let mut memory = Memory::new(&self.current_layout());
+        let registers = values(&self.registers, &memory);
+        engine::run(prepared, engine, &mut memory, &registers, budget)
+    }
+
     /// Compares all engines at the generous budget and at those that [`check`](Self::check)
     /// chooses.
     pub fn try_check(&self) -> Result<Verdict, Failure> {
@@ -314,6 +321,20 @@ impl Case {
     }
 }
 
+/// The values of `registers` where `memory` is.
+fn values(registers: &[(usize, Register)], memory: &Memory) -> Vec<(usize, u64)> {
+    let value = |register: &Register| match register {
+        Register::Value(value) => *value,
+        Register::HostAddress { buffer, offset } => {
+            memory.host_address(*buffer).wrapping_add(*offset)
+        }
+    };
+    let registers = registers.iter();
+    registers
+        .map(|(index, register)| (*index, value(register)))
+        .collect()
+}
+
 /// Why a case didn't pass.
 #[derive(Debug, Clone)]
 pub struct Failure {
@@ -377,16 +398,7 @@ impl<'case> Comparison<'case> {
         let memories = self.memories.len();
         let memory = &mut self.memories[self.runs % memories];
         self.runs += 1;
-        let registers: Vec<(usize, u64)> = self
-            .registers
-            .iter()
-            .map(|(index, register)| match register {
-                Register::Value(value) => (*index, *value),
-                Register::HostAddress { buffer, offset } => {
-                    (*index, memory.host_address(*buffer).wrapping_add(*offset))
-                }
-            })
-            .collect();
+        let registers = values(&self.registers, memory);
         engine::run(&self.prepared, engine, memory, &registers, budget)
     }
 

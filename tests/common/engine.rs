@@ -6,7 +6,7 @@ use {
         memory::{Memory, RegionState},
         program::Program,
     },
-    sbpf_cranelift::CompiledProgram,
+    sbpf_cranelift::{CompileOptions, CompiledProgram},
     solana_sbpf::{
         elf::Executable,
         error::ProgramResult,
@@ -77,10 +77,17 @@ impl Prepared {
 }
 
 /// Compiles with this crate; a panic is an error like any other.
+///
+/// `SBPF_TEST_TARGET` names a machine whose code this one runs as well, to test that code.
 pub fn compile(
     executable: &Executable<TestContext>,
 ) -> Result<CompiledProgram<TestContext>, String> {
-    match catch_unwind(AssertUnwindSafe(|| CompiledProgram::compile(executable))) {
+    let mut options = CompileOptions::default();
+    if let Ok(target) = std::env::var("SBPF_TEST_TARGET") {
+        options.target = Some(target.parse().expect("SBPF_TEST_TARGET is a target"));
+    }
+    let compile = || CompiledProgram::compile_with(executable, &options);
+    match catch_unwind(AssertUnwindSafe(compile)) {
         Ok(compiled) => compiled.map_err(|error| format!("compilation failed: {error}")),
         Err(panic) => Err(format!("compilation panicked: {}", message(&*panic))),
     }

@@ -15,6 +15,7 @@
 
 pub mod case;
 pub mod context;
+pub mod deployed;
 pub mod elf;
 pub mod engine;
 pub mod generator;

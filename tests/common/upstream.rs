@@ -1,4 +1,7 @@
 //! Files that other crates ship, found through `cargo metadata`.
+//!
+//! Where cargo can't be started, as on an emulated machine, `SBPF_CARGO_METADATA` names a file with
+//! its output.
 
 use {
     serde_json::Value,
@@ -23,22 +26,30 @@ fn cargo(arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// Where the sources of package `name` are, at the version this workspace is locked to.
-pub fn package_directory(name: &str, version: &str) -> PathBuf {
+/// What cargo knows about the packages of this workspace.
+fn metadata() -> Vec<u8> {
+    if let Some(path) = std::env::var_os("SBPF_CARGO_METADATA") {
+        let path = Path::new(&path);
+        return std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
     // Packages for other platforms need not be here, so the platform has to be named.
     let about = String::from_utf8(cargo(&["--version", "--verbose"])).expect("cargo speaks UTF-8");
     let host = about
         .lines()
         .find_map(|line| line.strip_prefix("host: "))
         .expect("cargo knows its host");
-    let metadata = cargo(&[
+    cargo(&[
         "metadata",
         "--format-version=1",
         "--offline",
         "--filter-platform",
         host,
-    ]);
-    let metadata: Value = serde_json::from_slice(&metadata).expect("cargo speaks JSON");
+    ])
+}
+
+/// Where the sources of package `name` are, at the version this workspace is locked to.
+pub fn package_directory(name: &str, version: &str) -> PathBuf {
+    let metadata: Value = serde_json::from_slice(&metadata()).expect("cargo speaks JSON");
     let packages = metadata["packages"].as_array().expect("there are packages");
     let package = packages
         .iter()

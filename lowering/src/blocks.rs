@@ -1,0 +1,111 @@
+//! The CLIF blocks of a unit's basic blocks, and the edges between them.
+//!
+//! A block whose edges have all been emitted is sealed at once: then its SSA values are complete,
+//! and none needs a parameter that is found out to be superfluous later.
+
+use {
+    crate::{
+        cfg::BlockId,
+        checkpoints::{Charge, Checkpoints, calls},
+        function::{Analysis, FunctionCx},
+        units::UnitId,
+    },
+    cranelift_codegen::ir::Block,
+    cranelift_frontend::FunctionBuilder,
+    std::collections::HashMap,
+};
+
+/// What a basic block becomes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LocalBlock {
+    /// Its instructions.
+    pub(crate) body: Block,
+    /// The check that jumps to a checkpoint go through; returns from calls have made it before.
+    pub(crate) check: Option<Block>,
+    /// What it has to do about the meter.
+    pub(crate) charge: Charge,
+    /// Where to go when the budget may not last, once something goes there.
+    pub(crate) short: Option<Block>,
+    /// Jumps to the block that are still to come.
+    jumps: u32,
+    /// Edges to the body that are still to come.
+    body_edges: u32,
+}
+
+/// Creates the CLIF blocks of a unit's basic blocks.
+pub(crate) fn local_blocks(
+    analysis: &Analysis<'_>,
+    unit: UnitId,
+    builder: &mut FunctionBuilder<'_>,
+) -> HashMap<BlockId, LocalBlock> {
+    let unit = analysis.units.unit(unit);
+    let has_meter = analysis.program.dialect.meter;
+    let checkpoints = Checkpoints::plan(&analysis.graph, unit);
+    let mut blocks = HashMap::with_capacity(unit.blocks.len());
+    for &block in &unit.blocks {
+        let local = LocalBlock {
+            body: builder.create_block(),
+            check: None,
+            charge: checkpoints.of(block),
+            short: None,
+            jumps: 0,
+            body_edges: 0,
+        };
+        blocks.insert(block, local);
+    }
+    let mut jump = |target: BlockId, returns: bool| {
+        let Some(local) = blocks.get_mut(&target) else {
+            return;
+        };
+        if !has_meter || local.charge.needed.is_none() || returns {
+            local.body_edges += 1;
+            return;
+        }
+        local.jumps += 1;
+        if local.check.is_none() {
+            local.check = Some(builder.create_block());
+            local.body_edges += 1;
+        }
+    };
+    jump(unit.entry, false);
+    for &block in &unit.blocks {
+        let returns = calls(&analysis.graph, block);
+        for next in analysis.graph.block(block).successors() {
+            jump(next, returns);
+        }
+    }
+    blocks
+}
+
+impl FunctionCx<'_> {
+    /// The CLIF block for jumps to a basic block, if it belongs to this unit.
+    pub(crate) fn jump_target(&self, id: BlockId) -> Option<Block> {
+        let local = self.blocks.get(&id)?;
+        Some(local.check.unwrap_or(local.body))
+    }
+
+    /// Notes that a jump to a block of this unit has been emitted. After the last one its SSA
+    /// values can be completed.
+    pub(crate) fn jump_done(&mut self, id: BlockId) {
+        let Some(local) = self.blocks.get_mut(&id) else {
+            return;
+        };
+        let Some(check) = local.check else {
+            return self.body_edge_done(id);
+        };
+        local.jumps -= 1;
+        if local.jumps == 0 {
+            self.builder.seal_block(check);
+        }
+    }
+
+    /// Notes that an edge to the body of a block of this unit has been emitted.
+    pub(crate) fn body_edge_done(&mut self, id: BlockId) {
+        if let Some(local) = self.blocks.get_mut(&id) {
+            local.body_edges -= 1;
+            if local.body_edges == 0 {
+                self.builder.seal_block(local.body);
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Where a unit looks at the meter, and where it pays.
+//!
+//! **Checkpoints** are the entry of a unit, the blocks at which loops close, and those behind calls,
+//! which spend from the same meter. Between them control flow is acyclic. So if the meter covers
+//! the longest way from a checkpoint to the next ones, no block in between has to look; if it does
+//! not, the interpreter goes on from the checkpoint and runs out, or gets by, on its way.
+//!
+//! Paying is put off as well: what a block owes is **carried** into a successor that nothing else
+//! leads to, and settled with what that owes.
+
+use {
+    crate::{
+        cfg::{BlockId, Graph},
+        insn::Operation,
+        units::Unit,
+    },
+    std::collections::HashMap,
+};
+
+/// The most instructions between checkpoints, which is also the most that the interpreter executes
+/// at the end of a budget.
+const LONGEST_WAY: u32 = 512;
+
+/// What a block has to do about the meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charge {
+    /// At a checkpoint the instructions that the meter has to cover.
+    pub needed: Option<u32>,
+    /// Instructions of earlier blocks that are not yet paid for.
+    pub carried: u32,
+    /// Whether the block pays for them and its own at its end.
+    pub settles: bool,
+}
+
+/// The charges of a unit's blocks.
+#[derive(Debug)]
+pub struct Checkpoints {
+    charges: HashMap<BlockId, Charge>,
+}
+
+impl Checkpoints {
+    /// Plans the charges of a unit.
+    pub fn plan(graph: &Graph, unit: &Unit) -> Self {
+        let order = reverse_postorder(graph, unit);
+        let position: HashMap<BlockId, usize> = order
+            .iter()
+            .enumerate()
+            .map(|(position, block)| (*block, position))
+            .collect();
+        let successors = |here: usize| {
+            let position = &position;
+            let successors = graph.block(order[here]).successors();
+            successors.map(move |next| position.get(&next).copied())
+        };
+        let mut edges = vec![0u32; order.len()];
+        let mut is_checkpoint = vec![false; order.len()];
+        is_checkpoint[..order.len().min(1)].fill(true);
+        for (here, block) in order.iter().enumerate() {
+            for next in successors(here).flatten() {
+                edges[next] += 1;
+                is_checkpoint[next] |= next <= here || calls(graph, *block);
+            }
+        }
+        // The longest way from a block to the next checkpoints; successors come first.
+        let mut way = vec![0; order.len()];
+        for here in (0..order.len()).rev() {
+            let cost = graph.block(order[here]).cost;
+            let longest = |is_checkpoint: &[bool]| {
+                let ways = successors(here)
+                    .flatten()
+                    .filter(|next| !is_checkpoint[*next])
+                    .map(|next| way[next]);
+                cost + ways.max().unwrap_or(0)
+            };
+            if longest(&is_checkpoint) > LONGEST_WAY {
+                for next in successors(here).flatten() {
+                    is_checkpoint[next] = true;
+                }
+            }
+            way[here] = longest(&is_checkpoint);
+        }
+        let mut carried = vec![0; order.len()];
+        let mut charges = HashMap::with_capacity(order.len());
+        for (here, &block) in order.iter().enumerate() {
+            let takes = |next: Option<usize>| {
+                next.is_some_and(|next| edges[next] == 1 && !is_checkpoint[next])
+            };
+            let carries = successors(here).all(takes);
+            if carries {
+                for next in successors(here).flatten() {
+                    carried[next] = carried[here] + graph.block(block).cost;
+                }
+            }
+            let charge = Charge {
+                needed: is_checkpoint[here].then_some(way[here]),
+                carried: carried[here],
+                settles: !carries,
+            };
+            charges.insert(block, charge);
+        }
+        Self { charges }
+    }
+
+    /// The charge of a block of the unit.
+    pub fn of(&self, block: BlockId) -> Charge {
+        self.charges.get(&block).copied().unwrap_or(Charge {
+            needed: None,
+            carried: 0,
+            settles: true,
+        })
+    }
+}
+
+/// Whether a block ends with something that spends from the same meter.
+pub(crate) fn calls(graph: &Graph, block: BlockId) -> bool {
+    matches!(
+        graph.terminator(block).map(|(_, insn)| insn.operation),
+        Some(Operation::Call { .. } | Operation::CallRegister { .. } | Operation::Syscall { .. })
+    )
+}
+
+/// The blocks of a unit, each before its successors except where an edge closes a loop.
+fn reverse_postorder(graph: &Graph, unit: &Unit) -> Vec<BlockId> {
+    let mut is_new: HashMap<BlockId, bool> = unit.blocks.iter().map(|id| (*id, true)).collect();
+    let mut enter = |block: BlockId| {
+        let is_new = is_new.get_mut(&block);
+        is_new.is_some_and(|is_new| std::mem::replace(is_new, false))
+    };
+    let mut order = Vec::with_capacity(unit.blocks.len());
+    let mut stack = Vec::new();
+    if enter(unit.entry) {
+        stack.push((unit.entry, 0));
+    }
+    while let Some((block, next)) = stack.last_mut() {
+        let successor = graph.block(*block).successors().nth(*next);
+        *next += 1;
+        match successor {
+            Some(successor) if enter(successor) => stack.push((successor, 0)),
+            Some(_) => {}
+            None => {
+                order.push(*block);
+                stack.pop();
+            }
+        }
+    }
+    order.reverse();
+    order
+}

@@ -1,0 +1,136 @@
+//! What a CLIF block is for, in the terms of the machine: meter, address translation, exception.
+
+use {sbpf_runtime::abi::Exception, std::fmt};
+
+/// What a CLIF block is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Takes the parameters.
+    Entry,
+    /// Checks that the budget lasts to the next checkpoint.
+    Check {
+        /// Where.
+        pc: u32,
+        /// Instructions of the longest way to it.
+        needed: u32,
+    },
+    /// A basic block.
+    Basic {
+        /// The block's first pc.
+        pc: u32,
+        /// Its instructions.
+        cost: u32,
+    },
+    /// The budget may not last to the next checkpoint.
+    Budget {
+        /// The pc of the checkpoint.
+        pc: u32,
+    },
+    /// After a call, the budget may not last or the program has ended.
+    Low,
+    /// The region cache has the start of the range; has it the end?
+    TranslationEnd {
+        /// The first access of the group.
+        pc: u32,
+    },
+    /// The region cache has the range.
+    Translation {
+        /// The first access of the group.
+        pc: u32,
+    },
+    /// The host address is known, one way or the other.
+    Translated {
+        /// The first access of the group.
+        pc: u32,
+    },
+    /// The region cache does not have the range.
+    Access {
+        /// The first access of the group.
+        pc: u32,
+    },
+    /// The interpreter has executed the stretch.
+    Interpreted {
+        /// The first access of the group.
+        pc: u32,
+    },
+    /// Goes on behind a stretch of accesses, whoever has executed it.
+    StretchEnd {
+        /// The first access of the stretch's last group.
+        pc: u32,
+    },
+    /// Raises an exception.
+    Raise {
+        /// Where.
+        pc: u32,
+        /// Which.
+        exception: Exception,
+    },
+    /// A syscall has ended the program.
+    SyscallEnds {
+        /// The call.
+        pc: u32,
+    },
+    /// A callee has ended the program.
+    Unwind {
+        /// Where the frame would have gone on.
+        pc: u32,
+    },
+    /// Goes on after a function or a syscall.
+    Returned,
+    /// Jumps into another unit.
+    TailCall {
+        /// The pc it jumps to.
+        pc: u32,
+    },
+    /// Records an exception.
+    SharedRaise,
+    /// Notes a frame that is left.
+    SharedUnwind,
+    /// Leaves from the innermost frame.
+    SharedLeave,
+    /// Leaves a frame.
+    SharedUnwound,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry => f.write_str("entry"),
+            Self::Check { pc, needed } => write!(f, "meter: pc {pc} needs {needed}"),
+            Self::Basic { pc, cost } => write!(f, "block: pc {pc}, cost {cost}"),
+            Self::Budget { pc } => write!(f, "exception: the budget may end behind pc {pc}"),
+            Self::Low => f.write_str("meter: low after a call"),
+            Self::TranslationEnd { pc } => {
+                write!(f, "address translation: end of the range at pc {pc}")
+            }
+            Self::Translation { pc } => write!(f, "address translation: hit at pc {pc}"),
+            Self::Translated { pc } => write!(f, "address translation: done at pc {pc}"),
+            Self::Access { pc } => write!(f, "address translation: miss at pc {pc}"),
+            Self::Interpreted { pc } => write!(f, "address translation: interpreted from pc {pc}"),
+            Self::StretchEnd { pc } => {
+                write!(f, "address translation: behind the stretch of pc {pc}")
+            }
+            Self::Raise { pc, exception } => write!(f, "exception: {exception:?} at pc {pc}"),
+            Self::SyscallEnds { pc } => {
+                write!(f, "exception: syscall at pc {pc} ended the program")
+            }
+            Self::Unwind { pc } => write!(f, "exception: unwind the frame that returns to pc {pc}"),
+            Self::Returned => f.write_str("returned"),
+            Self::TailCall { pc } => write!(f, "tail call to pc {pc}"),
+            Self::SharedRaise => f.write_str("exception: raise(meter, exception)"),
+            Self::SharedUnwind => f.write_str("exception: unwind(site)"),
+            Self::SharedLeave => f.write_str("exception: leave"),
+            Self::SharedUnwound => f.write_str("exception: return a negative meter"),
+        }
+    }
+}
+
+impl Role {
+    /// Whether the block executes instructions of the program.
+    pub(crate) fn has_instructions(self) -> bool {
+        matches!(
+            self,
+            Self::Basic { .. } | Self::Translated { .. } | Self::StretchEnd { .. } | Self::Returned
+        )
+    }
+}

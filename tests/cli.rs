@@ -817,6 +817,7 @@ fn help_has_examples_and_exit_statuses() {
         vec!["--help"],
         vec!["run", "--help"],
         vec!["dump", "--help"],
+        vec!["swap-in", "--help"],
     ] {
         let finished = sbpf_cranelift(&arguments);
         assert_eq!(finished.status, 0);

@@ -62,6 +62,7 @@ fn facade_manifest(mut facade: Table, root: &Table, upstream: &Table, known: &Kn
     package.insert("version".into(), Value::from(known.version));
     package.insert("metadata".into(), Value::Table(metadata));
 
+    facade.remove("dev-dependencies");
     facade.insert(
         "features".into(),
         Value::Table(forwarded_features(upstream)),

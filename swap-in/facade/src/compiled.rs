@@ -8,14 +8,19 @@ use {
         jit_program::JitProgram,
         swap_in::{Engine, statistics},
     },
-    sbpf_cranelift::CompiledProgram,
+    sbpf_cranelift::{CompileOptions, CompiledProgram},
     std::{
         fmt,
+        num::NonZero,
         sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+        thread,
         time::Instant,
     },
     upstream::{elf::Executable, vm::ContextObject},
 };
+
+/// From so many bytes of instructions on, somebody waits long enough for all processors to help.
+const LARGE: usize = 32 << 10;
 
 /// Where an executable keeps what it was compiled to.
 pub(crate) struct Slot<C: ContextObject>(Mutex<State<C>>);
@@ -130,7 +135,11 @@ impl<C: ContextObject> Compiled<C> {
 
 fn compile<C: ContextObject>(executable: &Executable<C>) -> Option<CompiledProgram<C>> {
     let start = Instant::now();
-    let program = CompiledProgram::compile(executable);
+    let mut options = CompileOptions::default();
+    if executable.get_text_bytes().1.len() >= LARGE {
+        options.threads = thread::available_parallelism().map_or(1, NonZero::get);
+    }
+    let program = CompiledProgram::compile_with(executable, &options);
     statistics::count_compilation(start.elapsed(), program.is_ok());
     program.ok()
 }

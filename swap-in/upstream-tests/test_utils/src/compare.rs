@@ -1,7 +1,7 @@
 //! One program on the interpreter and on the JIT.
 
 use {
-    crate::{TestContextObject, create_vm, untraced::untraced},
+    crate::{TestContextObject, create_vm, host, untraced::untraced},
     solana_sbpf::{
         ebpf,
         elf::Executable,
@@ -150,7 +150,7 @@ impl<Input: HostMemoryObject + Copy> Case<'_, Input> {
             None
         );
         if !self.executable.get_config().enable_address_translation {
-            let address = region.host_buffer().ptr().cast::<u8>();
+            let address = host::buffer(&region).cast::<u8>();
             vm.registers[1] = address.expose_provenance() as u64;
             vm.registers[10] = stack.as_slice_mut().as_mut_ptr().expose_provenance() as u64
                 + self.executable.get_config().stack_frame_size as u64;
@@ -182,12 +182,12 @@ impl<Input: HostMemoryObject + Copy> Case<'_, Input> {
 
 fn bytes(region: &MemoryRegion) -> Vec<u8> {
     // SAFETY: the test's input lives, and nothing else uses it now.
-    unsafe { &*region.host_buffer().ptr() }.to_vec()
+    unsafe { &*host::buffer(region) }.to_vec()
 }
 
 fn restore(region: &MemoryRegion, before: &[u8]) {
-    if region.host_buffer().is_mutable() {
+    if host::is_mutable(region) {
         // SAFETY: as in `bytes`, and the memory may be written.
-        unsafe { &mut *region.host_buffer().ptr_mut() }.copy_from_slice(before);
+        unsafe { &mut *host::buffer(region).cast_mut() }.copy_from_slice(before);
     }
 }

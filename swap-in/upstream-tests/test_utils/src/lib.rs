@@ -5,6 +5,7 @@
 
 mod compare;
 mod context;
+mod host;
 mod machine;
 mod packets;
 pub mod syscalls;

@@ -1,33 +1,16 @@
 //! Syscalls of the tests.
 
 use {
-    crate::TestContextObject,
-    solana_sbpf::{
-        declare_builtin_function,
-        error::{EbpfError, StableResult},
-        memory_region::{AccessType, HostBuffer},
-    },
+    crate::{TestContextObject, host},
+    solana_sbpf::{declare_builtin_function, error::EbpfError, memory_region::AccessType},
     std::error::Error,
 };
 
-/// Memory of the program, checked.
-fn memory(
-    context: &TestContextObject,
-    access: AccessType,
-    address: u64,
-    length: u64,
-) -> Result<HostBuffer, EbpfError> {
-    match context.memory_mapping.map(access, address, length) {
-        StableResult::Ok(buffer) => Ok(buffer),
-        StableResult::Err(error) => Err(error),
-    }
-}
-
 /// A byte of the program's memory.
 fn byte(context: &TestContextObject, address: u64) -> Result<u8, EbpfError> {
-    let buffer = memory(context, AccessType::Load, address, 1)?;
+    let buffer = host::map(context, AccessType::Load, address, 1)?;
     // SAFETY: the mapping has checked that this byte may be read.
-    Ok(unsafe { *buffer.ptr().cast::<u8>() })
+    Ok(unsafe { *buffer.cast::<u8>() })
 }
 
 declare_builtin_function!(
@@ -56,9 +39,9 @@ declare_builtin_function!(
         _d: u64,
         _e: u64,
     ) -> Result<u64, Box<dyn Error>> {
-        let buffer = memory(context, AccessType::Store, address, length)?;
+        let buffer = host::map(context, AccessType::Store, address, length)?;
         // SAFETY: the mapping has checked that these bytes may be written.
-        for byte in unsafe { &mut *buffer.ptr_mut() } {
+        for byte in unsafe { &mut *buffer.cast_mut() } {
             *byte ^= 42;
         }
         Ok(0)
@@ -99,9 +82,9 @@ declare_builtin_function!(
         _e: u64,
     ) -> Result<u64, Box<dyn Error>> {
         if length > 0 {
-            let buffer = memory(context, AccessType::Load, address, length)?;
+            let buffer = host::map(context, AccessType::Load, address, length)?;
             // SAFETY: the mapping has checked that these bytes may be read.
-            let bytes = unsafe { &*buffer.ptr() };
+            let bytes = unsafe { &*buffer };
             let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
             println!("log: {}", String::from_utf8_lossy(text));
         }

@@ -177,10 +177,11 @@ pub(crate) fn read_program(path: &Path) -> Result<Vec<u8>, Failure> {
 /// When it can't be read or is larger.
 pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     let io_failure = |error: &std::io::Error| Failure::io(path, error);
-    let file = fs::File::open(path).map_err(|error| io_failure(&error))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+    // Windows refuses to open a directory, with words that don't tell why.
+    if path.is_dir() {
         return Err(Failure::at(path.display().to_string(), "is a directory"));
     }
+    let file = fs::File::open(path).map_err(|error| io_failure(&error))?;
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)

@@ -40,7 +40,7 @@ pub(crate) struct Embedder<'a, 'vm, C: ContextObject> {
     /// The regions before a syscall or a handler, when translations were right; empty if not known.
     known_regions: Vec<MemoryRegion>,
     /// The host address of the stack that compiled code was entered with.
-    stack: Option<u64>,
+    pub(crate) stack: Option<u64>,
     /// Memory for the interpreter, which insists on having frames.
     call_frames: Vec<CallFrame>,
 }
@@ -76,7 +76,7 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
 
     /// The host address of the first frame, if the stack region holds all frames that the program
     /// may use, writable, laid out as the program's version has it.
-    pub(crate) fn stack_host(&mut self) -> Option<u64> {
+    fn stack_host(&mut self) -> Option<u64> {
         let FrameLayout::Fixed { size, stride } = self.frames else {
             return None;
         };
@@ -138,9 +138,12 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         unsafe { self.mapping.as_ref() }
     }
 
-    /// Remembers the regions, so that changes by a syscall or a handler can be told.
-    #[cold]
+    /// Remembers the regions unless that was done before, so that changes by a syscall or a handler
+    /// can be told.
     fn remember_regions(&mut self) {
+        if !self.known_regions.is_empty() {
+            return;
+        }
         // SAFETY: as in `mapping`; borrowed by itself, so that the copy can be kept.
         let regions = unsafe { self.mapping.as_ref() }.get_regions();
         if regions.len() <= MAX_COMPARED_REGIONS {
@@ -185,9 +188,7 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         meter: i64,
         registers: &mut [u64; 11],
     ) -> Result<(), Ended> {
-        if self.known_regions.is_empty() {
-            self.remember_regions();
-        }
+        self.remember_regions();
         self.vm.due_insn_count = self.due(meter);
         let depth = self.executable.get_config().max_call_depth;
         self.call_frames.resize(depth, CallFrame::default());
@@ -217,9 +218,7 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         depth: u64,
         meter: i64,
     ) -> Result<(i64, u64), Ended> {
-        if self.known_regions.is_empty() {
-            self.remember_regions();
-        }
+        self.remember_regions();
         // As `Interpreter::dispatch_syscall`.
         let due = self.due(meter);
         self.vm.due_insn_count = self.vm.previous_instruction_meter.wrapping_sub(due);

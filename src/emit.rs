@@ -1,12 +1,10 @@
-//! CLIF to machine code: functions are compiled one by one and linked into one piece.
+//! The machine code of all functions, linked into one piece.
 //!
 //! Calls between functions are relative, so the code runs wherever it is mapped.
 
 use {
     crate::{CompileError, functions},
-    cranelift_codegen::{
-        Context, FinalizedRelocTarget, binemit::Reloc, control::ControlPlane, isa::TargetIsa,
-    },
+    cranelift_codegen::{Context, FinalizedRelocTarget, binemit::Reloc, isa::TargetIsa},
     sbpf_lowering::function::{Analysis, FunctionName, Sites},
     std::collections::HashMap,
     target_lexicon::Architecture,
@@ -87,34 +85,6 @@ fn emit_within(
         apply(&mut emitted, fixup)?;
     }
     Ok(emitted)
-}
-
-/// Compiles the function in `context`.
-pub(crate) fn compile(
-    analysis: &Analysis<'_>,
-    name: FunctionName,
-    isa: &dyn TargetIsa,
-    context: &mut Context,
-) -> Result<(), CompileError> {
-    let result = context.compile(isa, &mut ControlPlane::default());
-    result
-        .map(|_| ())
-        .map_err(|error| CompileError::CodeGeneration {
-            pc: first_pc(analysis, name),
-            reason: cranelift_codegen::print_errors::pretty_error(error.func, error.inner),
-        })
-}
-
-/// The pc at which a function starts.
-pub(crate) fn first_pc(analysis: &Analysis<'_>, name: FunctionName) -> usize {
-    match name {
-        FunctionName::Entry | FunctionName::Access | FunctionName::AccessSlow => {
-            analysis.program.entry
-        }
-        FunctionName::Unit(unit) | FunctionName::Indirect(unit) => {
-            analysis.graph.block(analysis.units.unit(unit).entry).start as usize
-        }
-    }
 }
 
 fn append(

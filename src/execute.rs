@@ -107,8 +107,8 @@ impl<C: ContextObject> CompiledProgram<C> {
                 if vm.registers[FRAME_POINTER as usize] != expected {
                     return None;
                 }
-                let mut embedder = Embedder::new(vm, executable, self);
-                embedder.stack_host().and_then(frames)
+                let embedder = Embedder::new(vm, executable, self);
+                embedder.stack.and_then(frames)
             }
         }
     }

@@ -5,8 +5,8 @@
 //! the number of threads, and the memory in use not on the size of the program.
 
 use {
-    crate::{CompileError, emit},
-    cranelift_codegen::{Context, isa::TargetIsa},
+    crate::CompileError,
+    cranelift_codegen::{Context, control::ControlPlane, isa::TargetIsa},
     cranelift_frontend::FunctionBuilderContext,
     rayon::prelude::*,
     sbpf_lowering::{
@@ -59,7 +59,7 @@ pub(crate) fn compile_all(
         let mut context = Context::new();
         for name in names {
             let mut function = lowering.lower(name, context);
-            emit::compile(analysis, name, isa, &mut function.context)?;
+            compile(analysis, name, isa, &mut function.context)?;
             consume(&function)?;
             context = function.context;
         }
@@ -72,7 +72,7 @@ pub(crate) fn compile_all(
             || {
                 lowered.par_iter_mut().try_for_each(|function| {
                     let InProgress { name, context, .. } = function;
-                    emit::compile(analysis, *name, isa, context)
+                    compile(analysis, *name, isa, context)
                 })
             },
             || {
@@ -114,6 +114,34 @@ impl Lowering<'_> {
             clif_instructions: context.func.dfg.num_insts(),
             clif_blocks: context.func.dfg.num_blocks(),
             context,
+        }
+    }
+}
+
+/// Compiles the function in `context`.
+pub(crate) fn compile(
+    analysis: &Analysis<'_>,
+    name: FunctionName,
+    isa: &dyn TargetIsa,
+    context: &mut Context,
+) -> Result<(), CompileError> {
+    let result = context.compile(isa, &mut ControlPlane::default());
+    result
+        .map(|_| ())
+        .map_err(|error| CompileError::CodeGeneration {
+            pc: first_pc(analysis, name),
+            reason: cranelift_codegen::print_errors::pretty_error(error.func, error.inner),
+        })
+}
+
+/// The pc at which a function starts.
+pub(crate) fn first_pc(analysis: &Analysis<'_>, name: FunctionName) -> usize {
+    match name {
+        FunctionName::Entry | FunctionName::Access | FunctionName::AccessSlow => {
+            analysis.program.entry
+        }
+        FunctionName::Unit(unit) | FunctionName::Indirect(unit) => {
+            analysis.graph.block(analysis.units.unit(unit).entry).start as usize
         }
     }
 }

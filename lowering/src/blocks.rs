@@ -46,7 +46,10 @@ pub(crate) fn local_blocks(
         let local = LocalBlock {
             body: builder.create_block(),
             check: None,
-            charge: checkpoints.of(block),
+            charge: Charge {
+                needed: checkpoints.of(block).needed.filter(|_| has_meter),
+                ..checkpoints.of(block)
+            },
             short: None,
             jumps: 0,
             body_edges: 0,
@@ -57,7 +60,7 @@ pub(crate) fn local_blocks(
         let Some(local) = blocks.get_mut(&target) else {
             return;
         };
-        if !has_meter || local.charge.needed.is_none() || returns {
+        if local.charge.needed.is_none() || returns {
             local.body_edges += 1;
             return;
         }

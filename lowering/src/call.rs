@@ -201,7 +201,7 @@ impl FunctionCx<'_> {
         let needed = |local: &LocalBlock| Some((local.body, local.charge.needed?));
         let checkpoint = self.blocks.get(&next).and_then(needed);
         let meter = self.meter();
-        match checkpoint.filter(|_| self.analysis.program.dialect.meter) {
+        match checkpoint {
             Some((body, needed)) => {
                 let low = self.cold_block(Role::Low);
                 self.branch_if_less(meter, needed, low, body);

@@ -52,7 +52,8 @@ impl Liveness {
             variables: RegisterSet::range(0, last),
         };
         let ids = || (0..graph.blocks.len() as u32).map(BlockId);
-        let effects: Vec<Effect> = ids().map(|id| effect(graph, id, dialect)).collect();
+        let variables = liveness.variables;
+        let effects: Vec<Effect> = ids().map(|id| effect(graph, id, variables)).collect();
         let dependents = Dependents::collect(graph);
         loop {
             liveness.iterate(graph, &effects, &dependents);
@@ -139,13 +140,7 @@ fn is_call(graph: &Graph, block: BlockId) -> bool {
 }
 
 /// The effect of the instructions before the terminator.
-fn effect(graph: &Graph, block: BlockId, dialect: &Dialect) -> Effect {
-    let last = if dialect.frame_pointer_is_variable() {
-        10
-    } else {
-        9
-    };
-    let variables = RegisterSet::range(0, last);
+fn effect(graph: &Graph, block: BlockId, variables: RegisterSet) -> Effect {
     let mut effect = Effect {
         reads: RegisterSet::EMPTY,
         writes: RegisterSet::EMPTY,

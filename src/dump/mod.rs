@@ -30,7 +30,7 @@ mod select;
 pub(crate) use environment::from_environment;
 
 use {
-    crate::{CompileError, CompileOptions, config, emit, isa},
+    crate::{CompileError, CompileOptions, config, functions, isa},
     cranelift_codegen::{Context, isa::OwnedTargetIsa},
     cranelift_frontend::FunctionBuilderContext,
     sbpf_lowering::{
@@ -417,7 +417,7 @@ impl Dump<'_> {
         };
         if self.stages.iter().any(|stage| stage.needs_code()) {
             self.context.set_disasm(self.stages.contains(&Stage::Vcode));
-            emit::compile(self.analysis, name, &**isa, &mut self.context)?;
+            functions::compile(self.analysis, name, &**isa, &mut self.context)?;
         }
         Ok(clif)
     }

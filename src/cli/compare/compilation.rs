@@ -2,7 +2,7 @@
 
 use {
     super::{
-        compilers::{self, CompilerCost, CostSamples},
+        compilers::{self, Compilation, CompilerCost, CostSamples},
         passes,
         settings::Settings,
     },
@@ -102,7 +102,7 @@ pub(crate) fn measure(
                 continue;
             };
             cranelift.add(&compilation);
-            pass_samples.add(&times, compilation.wall);
+            pass_samples.add(&times, &compilation);
             if let Prepared::Cranelift(compiled) = &compilation.prepared {
                 statistics = compiled.statistics();
             }
@@ -146,12 +146,19 @@ fn target_sizes(name: &str, program: &Program) -> Result<Vec<TargetSize>, Failur
 struct PassSamples(Vec<(&'static str, Vec<Duration>)>);
 
 impl PassSamples {
-    /// Adds the passes of one compilation that took `whole`.
-    fn add(&mut self, times: &passes::PassTimes, whole: Duration) {
+    /// Adds the passes of one compilation.
+    ///
+    /// They were timed by the clock on the wall, which is quick to read. While others have the
+    /// processor it goes on, which is taken to hit all passes alike: they add up to the
+    /// compilation's processor time.
+    fn add(&mut self, times: &passes::PassTimes, compilation: &Compilation) {
         let inside: Duration = times.iter().map(|(_, time)| *time).sum();
-        let outside = (OUTSIDE, whole.saturating_sub(inside));
+        let outside = (OUTSIDE, compilation.wall.saturating_sub(inside));
         let passes = times.iter().map(|(pass, time)| (pass.description(), *time));
+        let wall = compilation.wall.as_secs_f64().max(f64::MIN_POSITIVE);
+        let scale = (compilation.cpu.as_secs_f64() / wall).min(1.0);
         for (pass, time) in [outside].into_iter().chain(passes) {
+            let time = time.mul_f64(scale);
             match self.0.iter_mut().find(|(known, _)| *known == pass) {
                 Some((_, samples)) => samples.push(time),
                 None => self.0.push((pass, vec![time])),

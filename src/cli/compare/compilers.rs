@@ -17,7 +17,7 @@ pub(crate) struct Compilation {
     /// The program, ready to run.
     pub(crate) prepared: Prepared,
     /// Processor time, of all threads together.
-    cpu: Duration,
+    pub(crate) cpu: Duration,
     /// Time until the program was ready.
     pub(crate) wall: Duration,
     /// Bytes of native code.

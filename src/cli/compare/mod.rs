@@ -30,7 +30,7 @@ use {
     clap::{Args, ValueEnum},
     counter::InstructionCounter,
     progress::Progress,
-    report::{Circumstances, Report, write_file},
+    report::{Circumstances, Report, check_writable, write_file},
     selection::Selection,
     settings::Settings,
     std::path::PathBuf,
@@ -150,6 +150,8 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<Printout, Failure> {
         .map(Report::read)
         .transpose()?;
     let selection = Selection::of(arguments)?;
+    let files = arguments.json.iter().chain(&arguments.html);
+    files.map(PathBuf::as_path).try_for_each(check_writable)?;
     let mut report = Report {
         circumstances: Circumstances::here(settings.rounds, arguments.quick),
         ..Report::default()

@@ -73,6 +73,15 @@ impl Report {
     }
 }
 
+/// Makes sure that a file can be written, before the work for it is done.
+///
+/// # Errors
+/// When it can't.
+pub(crate) fn check_writable(path: &Path) -> Result<(), Failure> {
+    let file = fs::File::options().append(true).create(true).open(path);
+    file.map(drop).map_err(|error| Failure::io(path, &error))
+}
+
 /// Writes a file.
 ///
 /// # Errors

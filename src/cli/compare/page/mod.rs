@@ -1,11 +1,104 @@
-//! stub
-use super::{report::Report, tables::Table};
-use crate::cli::failure::Failure;
+//! A report as one page of HTML that needs nothing else, in light and in dark.
+
+mod canvas;
+mod plots;
+
+use {
+    super::{
+        report::{Circumstances, Report},
+        tables::{Table, execution},
+    },
+    crate::cli::failure::Failure,
+    askama::Template,
+    plots::Plot,
+};
+
+/// The page.
+#[derive(Template)]
+#[template(path = "comparison.html")]
+struct Page<'a> {
+    circumstances: String,
+    problems: &'a [Failure],
+    tiles: Vec<Tile>,
+    plots: Vec<Plot>,
+    tables: &'a [Table],
+}
+
+/// A figure in large print.
+struct Tile {
+    name: String,
+    value: String,
+    detail: String,
+}
+
+/// The page of `report`, with the changes since `baseline` that `tables` hold.
+///
+/// # Errors
+/// When a plot can't be drawn, which would be a defect.
 pub(crate) fn render(
-    _r: &Report,
-    _b: Option<&Report>,
-    _t: &[Table],
-    _p: &[Failure],
+    report: &Report,
+    baseline: Option<&Report>,
+    tables: &[Table],
+    problems: &[Failure],
 ) -> Result<String, Failure> {
-    Ok(String::new())
+    let mut circumstances = describe(&report.circumstances);
+    if let Some(baseline) = baseline {
+        circumstances += "; changes since: ";
+        circumstances += &describe(&baseline.circumstances);
+    }
+    let page = Page {
+        circumstances,
+        problems,
+        tiles: tables.first().map_or_else(Vec::new, tiles),
+        plots: plots::all(report)?,
+        tables,
+    };
+    page.render()
+        .map_err(|error| Failure::new(format!("can't make the page: {error}")))
+}
+
+/// Where and how it was measured, in words.
+fn describe(circumstances: &Circumstances) -> String {
+    let Circumstances {
+        version,
+        machine,
+        rounds,
+        quick,
+        optimised,
+    } = circumstances;
+    let length = if *quick { "short" } else { "long" };
+    let build = if *optimised {
+        ""
+    } else {
+        ", unoptimised build"
+    };
+    format!("sbpf-cranelift {version} on {machine}{build}, {rounds} rounds of {length} samples")
+}
+
+/// The means of the ratios, that of all workloads first.
+fn tiles(table: &Table) -> Vec<Tile> {
+    let summaries = table.rows.iter().filter(|row| row.is_summary);
+    let mut tiles: Vec<_> = summaries
+        .filter_map(|row| {
+            let ratio = row.cells.get(execution::TO_HAND_WRITTEN)?;
+            let to_native = row.cells.get(execution::TO_NATIVE)?;
+            let name = row
+                .name
+                .split_once(", ")
+                .map_or(&*row.name, |(_, name)| name);
+            let mut detail = "of the time of hand-written".to_string();
+            if to_native.has_figure() {
+                detail += &format!(", {} of native", to_native.text());
+            }
+            Some(Tile {
+                name: name.to_string(),
+                value: ratio.text(),
+                detail,
+            })
+        })
+        .collect();
+    if let Some(all) = tiles.pop() {
+        tiles.insert(0, all);
+    }
+    tiles
 }

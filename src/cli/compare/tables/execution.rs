@@ -17,6 +17,11 @@ const RATIOS: [(Competitor, Competitor); 3] = [
     (HandWritten, Native),
 ];
 
+/// The cell of the ratio to the hand-written JIT in the table of times.
+pub(crate) const TO_HAND_WRITTEN: usize = 2 + Competitor::ALL.len();
+/// The cell of the ratio to native code.
+pub(crate) const TO_NATIVE: usize = TO_HAND_WRITTEN + 1;
+
 /// A figure of a row.
 type Figure = Box<dyn Fn(&ExecutionRow) -> Option<f64>>;
 
@@ -108,7 +113,7 @@ fn means(
     }
     let has_row = |old: &&ExecutionRow| rows.iter().any(|row| row.workload == old.workload);
     let before: Vec<_> = before.iter().filter(has_row).collect();
-    let mut cells = vec![Cell::Empty; 2 + Competitor::ALL.len()];
+    let mut cells = vec![Cell::Empty; TO_HAND_WRITTEN];
     cells.extend(ratios.iter().map(|ratio| Cell::Figure {
         now: geometric_mean(rows.iter().filter_map(|row| ratio(row))),
         before: geometric_mean(before.iter().filter_map(|row| ratio(row))),

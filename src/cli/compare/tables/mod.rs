@@ -57,6 +57,11 @@ impl Cell {
         }
     }
 
+    /// Whether there is a figure, not a dash.
+    pub(crate) fn has_figure(&self) -> bool {
+        matches!(self, Self::Figure { now: Some(_), .. })
+    }
+
     /// By which part of what it was a figure is now larger.
     pub(crate) fn change(&self) -> Option<f64> {
         match self {
@@ -65,6 +70,17 @@ impl Cell {
                 before: Some(before),
             } if *before != 0.0 => Some(now / before - 1.0),
             _ => None,
+        }
+    }
+
+    /// Whether the change is for the better, as a word; nothing if it is small. Less is better in
+    /// all tables.
+    pub(crate) fn verdict(&self) -> &'static str {
+        const SMALL: f64 = 0.05;
+        match self.change() {
+            Some(change) if change > SMALL => "worse",
+            Some(change) if change < -SMALL => "better",
+            _ => "",
         }
     }
 

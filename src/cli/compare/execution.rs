@@ -67,12 +67,16 @@ impl ExecutionRow {
         Some(self.time(engine)?.median / self.time(to)?.median)
     }
 
-    /// The same without the time in syscalls, where there is some and it is not nearly all.
+    /// The same without the time in syscalls, unless that is nearly all. Workloads with a native
+    /// twin have no syscalls that are told apart.
     pub(crate) fn ratio_without_syscalls(&self, engine: Competitor, to: Competitor) -> Option<f64> {
         const LEAST_REST: f64 = 0.1;
+        if self.time(Competitor::Native).is_some() {
+            return None;
+        }
         let rest = |time: f64| {
             let rest = time - self.syscall_nanoseconds;
-            (self.syscall_nanoseconds > 0.0 && rest > LEAST_REST * time).then_some(rest)
+            (rest > LEAST_REST * time).then_some(rest)
         };
         Some(rest(self.time(engine)?.median)? / rest(self.time(to)?.median)?)
     }

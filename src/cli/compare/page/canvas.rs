@@ -69,7 +69,7 @@ fn layout<'a>(lines: &[Line<'a>]) -> (Vec<f64>, Vec<(f64, &'a str)>, f64) {
     (middles, headings, position)
 }
 
-/// Draws `lines`, each `line_height` pixels high, over `x`, and hands the chart to `body` with the
+/// Draws `lines`, each `line_height` pixels high, over `x` with a `label` for values, and hands the chart to `body` with the
 /// middle of each line. Returns the picture as SVG.
 ///
 /// # Errors
@@ -78,7 +78,7 @@ pub(super) fn draw<X, E: Display>(
     lines: &[Line<'_>],
     line_height: u32,
     x: X,
-    unit: &str,
+    label: &dyn Fn(f64) -> String,
     body: impl FnOnce(&mut Chart<'_, X>, &[f64]) -> Result<(), E>,
 ) -> Result<String, Failure>
 where
@@ -103,7 +103,7 @@ where
             .disable_y_axis()
             .disable_y_mesh()
             .x_labels(12)
-            .x_label_formatter(&|value| format!("{} {unit}", (value * 1e6).round() / 1e6))
+            .x_label_formatter(&|value| label(*value))
             .label_style(("sans-serif", 15).into_font().color(&SOFT))
             .axis_style(GRID)
             .bold_line_style(GRID)

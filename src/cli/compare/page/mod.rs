@@ -86,9 +86,9 @@ fn tiles(table: &Table) -> Vec<Tile> {
                 .name
                 .split_once(", ")
                 .map_or(&*row.name, |(_, name)| name);
-            let mut detail = "of the time of hand-written".to_string();
+            let mut detail = "× hand-written".to_string();
             if to_native.has_figure() {
-                detail += &format!(", {} of native", to_native.text());
+                detail += &format!(", {} × native", to_native.text());
             }
             Some(Tile {
                 name: name.to_string(),

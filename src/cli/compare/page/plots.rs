@@ -73,6 +73,16 @@ pub(crate) fn all(report: &Report) -> Result<Vec<Plot>, Failure> {
     Ok(plots)
 }
 
+/// `value` without rounding errors, if it is worth a label on a logarithmic scale: others would
+/// overlap.
+fn mark(value: f64) -> Option<f64> {
+    let magnitude = 10_f64.powf((value.log10() + 1e-9).floor());
+    let digit = (value / magnitude).round();
+    [1.0, 2.0, 5.0]
+        .contains(&digit)
+        .then_some((digit * magnitude * 1e6).round() / 1e6)
+}
+
 /// Time for each instruction: a dot for each engine, a line between its quartiles.
 fn times(rows: &[ExecutionRow]) -> Result<Plot, Failure> {
     const LINE_HEIGHT: u32 = 23;
@@ -81,7 +91,7 @@ fn times(rows: &[ExecutionRow]) -> Result<Plot, Failure> {
         (Competitor::Interpreter, 5),
         (Competitor::Native, 7),
         (Competitor::HandWritten, 6),
-        (Competitor::Cranelift, 4),
+        (Competitor::Cranelift, 5),
     ];
     let lines: Vec<_> = rows
         .iter()
@@ -104,7 +114,7 @@ fn times(rows: &[ExecutionRow]) -> Result<Plot, Failure> {
         &lines,
         LINE_HEIGHT,
         (least..most).log_scale(),
-        "ns",
+        &|value| mark(value).map_or_else(String::new, |value| format!("{value} ns")),
         |chart, middles| {
             for (row, middle) in rows.iter().zip(middles) {
                 let range = [(least, *middle), (most, *middle)];
@@ -176,7 +186,7 @@ fn sizes(rows: &[CompilationRow]) -> Result<Plot, Failure> {
         &program_lines(rows),
         LINE_HEIGHT,
         0.0..most,
-        "B",
+        &|value| format!("{value} B"),
         |chart, middles| {
             for (row, middle) in rows.iter().zip(middles) {
                 for (index, (_, colour)) in series.iter().enumerate() {
@@ -230,7 +240,7 @@ fn passes(rows: &[CompilationRow]) -> Result<Plot, Failure> {
         &program_lines(rows),
         LINE_HEIGHT,
         0.0..most,
-        "µs",
+        &|value| format!("{value} µs"),
         |chart, middles| {
             for (row, middle) in rows.iter().zip(middles) {
                 let (start, end) = bar(0, 1);
@@ -261,4 +271,18 @@ fn passes(rows: &[CompilationRow]) -> Result<Plot, Failure> {
         legend,
         svg,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_values_have_labels() {
+        assert_eq!(mark(0.1), Some(0.1));
+        assert_eq!(mark(0.2 + 1e-12), Some(0.2));
+        assert_eq!(mark(0.3), None);
+        assert_eq!(mark(1.0), Some(1.0));
+        assert_eq!(mark(50.0), Some(50.0));
+    }
 }

@@ -52,7 +52,7 @@ pub(crate) fn times(rows: &[ExecutionRow], before: &[ExecutionRow]) -> Table {
         title: "Execution",
         about: "Nanoseconds for each sBPF instruction, medians; ± is half the distance between the \
                 quartiles. A ratio below 1 means that the first one is faster. The last column \
-                leaves out the time in syscalls.",
+                is the ratio to hand-written without the time in syscalls.",
         header: [
             "ns per instruction",
             "instructions",

@@ -95,6 +95,7 @@ fn a_program_is_run_and_compiled() {
     }
     assert!(output.contains("compared.s"));
     assert!(output.contains("Register allocation"));
+    assert!(output.ends_with("; 1 rounds of short samples\n"));
 }
 
 #[test]
@@ -188,6 +189,7 @@ fn figures_are_compared_with_a_baseline() {
     ]);
     // Our code is the same each time.
     assert!(after.contains("(±0 %)"));
+    assert!(after.contains("(changes since sbpf-cranelift "));
     let page = fs::read_to_string(page).expect("the page was written");
     assert!(page.contains("<small class=\"\">±0 %</small>"));
 }

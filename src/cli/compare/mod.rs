@@ -30,7 +30,7 @@ use {
     clap::{Args, ValueEnum},
     counter::InstructionCounter,
     progress::Progress,
-    report::{Circumstances, Report, check_writable, write_file},
+    report::{Circumstances, Report, check_writable, circumstances, write_file},
     selection::Selection,
     settings::Settings,
     std::path::PathBuf,
@@ -208,6 +208,7 @@ fn publish(
                 .map(|problem| format!("not measured: {problem}\n")),
         )
         .filter(|part| !part.is_empty())
+        .chain([circumstances(report, baseline) + "\n"])
         .collect();
     Ok(Printout {
         text: parts.join("\n"),

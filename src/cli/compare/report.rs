@@ -4,7 +4,7 @@ use {
     super::{compilation::CompilationRow, execution::ExecutionRow},
     crate::cli::{failure::Failure, program::read_file},
     serde::{Deserialize, Serialize},
-    std::{fs, path::Path},
+    std::{fmt, fs, path::Path},
 };
 
 /// Bytes that a saved report may have.
@@ -49,6 +49,24 @@ impl Circumstances {
     }
 }
 
+impl fmt::Display for Circumstances {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            version,
+            machine,
+            rounds,
+            quick,
+            optimised,
+        } = self;
+        write!(formatter, "sbpf-cranelift {version} on {machine}")?;
+        if !optimised {
+            formatter.write_str(", in a build without optimisation, whose figures say little")?;
+        }
+        let length = if *quick { "short" } else { "long" };
+        write!(formatter, "; {rounds} rounds of {length} samples")
+    }
+}
+
 impl Report {
     /// Reads a report that was saved before.
     ///
@@ -71,6 +89,15 @@ impl Report {
         json.map(|json| json + "\n")
             .map_err(|error| Failure::new(format!("can't write JSON: {error}")))
     }
+}
+
+/// Where and how `report` was measured, and what it is compared with.
+pub(crate) fn circumstances(report: &Report, baseline: Option<&Report>) -> String {
+    let here = &report.circumstances;
+    baseline.map_or_else(
+        || here.to_string(),
+        |before| format!("{here} (changes since {})", before.circumstances),
+    )
 }
 
 /// Makes sure that a file can be written, before the work for it is done.

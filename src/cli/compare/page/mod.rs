@@ -5,7 +5,7 @@ mod plots;
 
 use {
     super::{
-        report::{Circumstances, Report},
+        report::{Report, circumstances},
         tables::{Table, execution},
     },
     crate::cli::failure::Failure,
@@ -41,13 +41,8 @@ pub(crate) fn render(
     tables: &[Table],
     problems: &[Failure],
 ) -> Result<String, Failure> {
-    let mut circumstances = describe(&report.circumstances);
-    if let Some(baseline) = baseline {
-        circumstances += "; changes since: ";
-        circumstances += &describe(&baseline.circumstances);
-    }
     let page = Page {
-        circumstances,
+        circumstances: circumstances(report, baseline),
         problems,
         tiles: tables.first().map_or_else(Vec::new, tiles),
         plots: plots::all(report)?,
@@ -55,24 +50,6 @@ pub(crate) fn render(
     };
     page.render()
         .map_err(|error| Failure::new(format!("can't make the page: {error}")))
-}
-
-/// Where and how it was measured, in words.
-fn describe(circumstances: &Circumstances) -> String {
-    let Circumstances {
-        version,
-        machine,
-        rounds,
-        quick,
-        optimised,
-    } = circumstances;
-    let length = if *quick { "short" } else { "long" };
-    let build = if *optimised {
-        ""
-    } else {
-        ", unoptimised build"
-    };
-    format!("sbpf-cranelift {version} on {machine}{build}, {rounds} rounds of {length} samples")
 }
 
 /// The means of the ratios, that of all workloads first.

@@ -156,6 +156,20 @@ fn a_failure_can_be_timed() {
     assert!(ending.starts_with("Access violation"), "{ending}");
 }
 
+/// A program that can't be compiled is said to be missing; the others are measured all the same.
+#[test]
+fn what_cannot_be_measured_is_named() {
+    let path = scratch("too-long.s");
+    let source = format!("entrypoint:\n{}exit\n", "mov r0, 0\n".repeat(10 << 17));
+    fs::write(&path, source).expect("the file can be written");
+    let program = small_program("short.s");
+    let finished = compare(&[text(&path), text(&program), "--only", "compilation"]);
+    assert_eq!(finished.status, 1);
+    assert!(finished.stdout.contains("short.s"));
+    let reason = "not measured: too-long.s: cranelift can't compile it: the text section has";
+    assert!(finished.stdout.contains(reason), "{}", finished.stdout);
+}
+
 #[test]
 fn markdown_is_for_documents() {
     let program = small_program("document.s");
@@ -233,6 +247,9 @@ fn bad_input_is_refused_in_one_line() {
         let start = format!("{}: is no report", text(&file));
         assert_refused(&["--baseline", text(&file)], &start);
     }
+    fs::write(&file, "{\"heap\": 1099511627776}").expect("the file can be written");
+    let start = "--accounts: 1099511627776 bytes of heap";
+    assert_refused(&[text(&program), "--accounts", text(&file)], start);
     let place = scratch("no-such-folder").join("file");
     let start = format!("{}: ", text(&place));
     assert_refused(&[text(&program), "--json", text(&place)], &start);

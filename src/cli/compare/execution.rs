@@ -166,15 +166,16 @@ pub(crate) fn measure(
     })
 }
 
-/// The time of a run: the mean of `repetitions` in a row, or if memory has to be put back between
-/// them, their median.
+/// The time of a run, which is never zero: the mean of `repetitions` in a row, or if memory has to
+/// be put back between them, their median.
 fn sample(machine: &mut Machine<'_>, engine: Competitor, repetitions: u32) -> Duration {
+    const LEAST: Duration = Duration::from_nanos(1);
     if !machine.needs_reset() || engine == Competitor::Native {
         let start = clock::thread_time();
         for _ in 0..repetitions {
             machine.run(engine);
         }
-        return (clock::thread_time() - start) / repetitions;
+        return ((clock::thread_time() - start) / repetitions).max(LEAST);
     }
     // Short runs are timed one by one, with a clock that is quick to read. It goes on while others
     // have the processor, which a median does not mind.
@@ -189,7 +190,7 @@ fn sample(machine: &mut Machine<'_>, engine: Competitor, repetitions: u32) -> Du
     machine.reset();
     let middle = times.len() / 2;
     let (_, median, _) = times.select_nth_unstable(middle);
-    median.saturating_sub(clock::reading_time())
+    median.saturating_sub(clock::reading_time()).max(LEAST)
 }
 
 /// Machine instructions of one run.

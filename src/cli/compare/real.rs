@@ -4,7 +4,7 @@ use {
     super::subject::{Family, Subject},
     crate::cli::{
         failure::Failure,
-        input::{DEFAULT_BUDGET, DEFAULT_HEAP, Input},
+        input::{DEFAULT_BUDGET, DEFAULT_HEAP, Input, REGION_BYTES_LIMIT},
         program::{LoadOptions, Program, Version},
         samples::{self, Sample},
     },
@@ -41,6 +41,10 @@ pub(crate) fn given(
         && !word.exists()
     {
         return sample(named, Family::Given);
+    }
+    if let Some(heap) = input.heap.filter(|heap| *heap > REGION_BYTES_LIMIT) {
+        let what = format!("{heap} bytes of heap are more than {REGION_BYTES_LIMIT}");
+        return Err(Failure::at("--accounts", what));
     }
     let options = LoadOptions {
         version,

@@ -12,58 +12,29 @@ mod blake2;
 mod bytes;
 mod calls;
 mod heap;
-pub(crate) mod programs;
 mod regions;
 mod stack;
-pub(crate) mod synthetic;
 mod syscalls;
 
 use {
-    crate::harness::block::Block,
-    solana_sbpf::{ebpf, program::SBPFVersion},
-    std::{fmt, ptr},
+    super::{
+        memory::Memory,
+        subject::{Family, Native, Subject},
+    },
+    crate::cli::{context::Environment, failure::Failure, program::Program},
+    solana_sbpf::{
+        assembler::assemble,
+        ebpf,
+        program::{BuiltinFunctionDefinition as _, BuiltinProgram, SBPFVersion},
+        verifier::RequisiteVerifier,
+        vm::Config,
+    },
+    std::{fmt, ptr, sync::Arc},
+    syscalls::Increment,
 };
 
-/// What a workload stresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
-    /// Loops without memory or calls.
-    Arithmetic,
-    /// Calls, direct and indirect.
-    Calls,
-    /// Loads and stores through pointers.
-    Memory,
-    /// Loads and stores in the program's own stack frame.
-    Stack,
-    /// Syscalls.
-    Syscalls,
-    /// Pointers into several regions at once.
-    Regions,
-}
-
-impl Family {
-    /// All families, in the order of reports.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Arithmetic,
-        Self::Calls,
-        Self::Memory,
-        Self::Stack,
-        Self::Syscalls,
-        Self::Regions,
-    ];
-
-    /// The name in reports.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Arithmetic => "arithmetic",
-            Self::Calls => "calls",
-            Self::Memory => "memory",
-            Self::Stack => "stack",
-            Self::Syscalls => "syscalls",
-            Self::Regions => "regions",
-        }
-    }
-}
+/// More instructions than any workload executes.
+const BUDGET: u64 = 1 << 40;
 
 /// One program and its twin.
 pub(crate) struct Workload {
@@ -80,17 +51,12 @@ pub(crate) struct Workload {
     /// The size of the heap.
     pub(crate) heap_length: usize,
     /// The native twin; returns what the program leaves in r0.
-    pub(crate) native: fn(&mut Memory) -> u64,
+    pub(crate) native: Native,
 }
 
 impl Workload {
     /// A workload for V0 without input and heap.
-    fn new(
-        name: &'static str,
-        family: Family,
-        assembly: String,
-        native: fn(&mut Memory) -> u64,
-    ) -> Self {
+    fn new(name: &'static str, family: Family, assembly: String, native: Native) -> Self {
         Self {
             name,
             family,
@@ -122,17 +88,52 @@ impl Workload {
         [make(), newer]
     }
 
-    /// Fresh memory for one user of the workload.
-    pub(crate) fn memory(&self) -> Memory {
-        Memory {
-            inputs: self
-                .inputs
-                .iter()
-                .map(|input| Block::copy_of(input))
-                .collect(),
-            heap: Block::zeroed(self.heap_length),
-        }
+    /// The workload assembled and verified.
+    ///
+    /// # Errors
+    /// When that fails, which would be a defect of the workload.
+    pub(crate) fn subject(&self) -> Result<Subject, Failure> {
+        Ok(Subject {
+            name: self.to_string(),
+            family: self.family,
+            program: assembled(&self.to_string(), &self.assembly, self.version)?,
+            inputs: self.inputs.clone(),
+            instruction_data: None,
+            heap: self.heap_length,
+            budget: BUDGET,
+            environment: Arc::new(Environment::default()),
+            native: Some(self.native),
+        })
     }
+}
+
+/// Assembles and verifies a program under the default configuration of `solana-sbpf`, with no
+/// syscall but the trivial one.
+///
+/// # Errors
+/// When that fails, which would be a defect of the program.
+pub(crate) fn assembled(
+    name: &str,
+    assembly: &str,
+    version: SBPFVersion,
+) -> Result<Program, Failure> {
+    let mut loader = BuiltinProgram::new_loader(Config {
+        enabled_sbpf_versions: version..=version,
+        ..Config::default()
+    });
+    Increment::register(&mut loader, Increment::NAME)
+        .map_err(|error| Failure::at(name, error.to_string()))?;
+    let executable =
+        assemble(assembly, Arc::new(loader)).map_err(|error| Failure::at(name, error))?;
+    executable
+        .verify::<RequisiteVerifier>()
+        .map_err(|error| Failure::at(name, error.to_string()))?;
+    Ok(Program {
+        name: name.to_string(),
+        is_assembly: true,
+        executable,
+        missing_syscalls: Vec::new(),
+    })
 }
 
 impl fmt::Display for Workload {
@@ -142,21 +143,6 @@ impl fmt::Display for Workload {
             SBPFVersion::V0 => Ok(()),
             version => write!(formatter, ", {version:?}"),
         }
-    }
-}
-
-/// The memory that a workload works on.
-pub(crate) struct Memory {
-    /// The input regions.
-    pub(crate) inputs: Vec<Block>,
-    /// The heap.
-    pub(crate) heap: Block,
-}
-
-impl Memory {
-    /// All blocks.
-    pub(crate) fn blocks(&self) -> impl Iterator<Item = &Block> {
-        self.inputs.iter().chain([&self.heap])
     }
 }
 

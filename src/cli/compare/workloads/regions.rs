@@ -1,8 +1,8 @@
 //! Pointers into several regions at once: what defeats a cache of the last region.
 
 use {
+    super::super::block::Block,
     super::{Family, Workload, load, noise, store},
-    crate::harness::block::Block,
     solana_sbpf::ebpf,
     std::hint::black_box,
 };

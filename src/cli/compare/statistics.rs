@@ -1,18 +1,21 @@
 //! What many samples come down to.
 
-use {serde::Serialize, std::time::Duration};
+use {
+    serde::{Deserialize, Serialize},
+    std::time::Duration,
+};
 
 /// Samples of one quantity, in nanoseconds.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Summary {
     /// The number of samples.
     samples: usize,
     /// A quarter of the samples is below.
-    lower_quartile: f64,
+    pub(crate) lower_quartile: f64,
     /// Half of the samples are below.
-    pub(super) median: f64,
+    pub(crate) median: f64,
     /// Three quarters of the samples are below.
-    upper_quartile: f64,
+    pub(crate) upper_quartile: f64,
 }
 
 impl Summary {
@@ -20,7 +23,7 @@ impl Summary {
     ///
     /// # Panics
     /// If there are none.
-    pub(super) fn of(samples: &[Duration]) -> Self {
+    pub(crate) fn of(samples: &[Duration]) -> Self {
         let mut sorted: Vec<f64> = samples.iter().map(|s| s.as_nanos() as f64).collect();
         sorted.sort_by(f64::total_cmp);
         Self {
@@ -32,7 +35,7 @@ impl Summary {
     }
 
     /// Half the distance of the quartiles, as a part of the median.
-    pub(super) fn spread(&self) -> f64 {
+    pub(crate) fn spread(&self) -> f64 {
         (self.upper_quartile - self.lower_quartile) / 2.0 / self.median
     }
 }
@@ -46,9 +49,29 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
 }
 
 /// The geometric mean, or none of nothing.
-pub(super) fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (count, sum) = values.fold((0u32, 0.0), |(count, sum), value| {
         (count + 1, sum + value.ln())
     });
     (count > 0).then(|| (sum / f64::from(count)).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quartiles_lie_between_samples() {
+        let summary = Summary::of(&[4, 1, 3, 2].map(Duration::from_nanos));
+        assert_eq!(summary.lower_quartile, 1.75);
+        assert_eq!(summary.median, 2.5);
+        assert_eq!(summary.upper_quartile, 3.25);
+        assert_eq!(summary.spread(), 0.3);
+    }
+
+    #[test]
+    fn the_mean_of_ratios_is_geometric() {
+        assert_eq!(geometric_mean([0.5, 2.0].into_iter()), Some(1.0));
+        assert_eq!(geometric_mean([].into_iter()), None);
+    }
 }

@@ -2,7 +2,8 @@
 
 use {
     super::{Family, Workload},
-    crate::harness::machine::Increment,
+    crate::cli::context::Context,
+    solana_sbpf::program::BuiltinFunctionDefinition,
     std::{error::Error, hint::black_box},
 };
 
@@ -43,4 +44,27 @@ fn trivial() -> Workload {
 #[inline(never)]
 fn native_increment(argument: u64) -> Result<u64, Box<dyn Error>> {
     black_box(Ok(argument.wrapping_add(1)))
+}
+
+/// The trivial syscall: returns its argument plus one.
+pub(super) struct Increment;
+
+impl Increment {
+    /// What programs call it.
+    pub(super) const NAME: &str = "bench_increment";
+}
+
+impl BuiltinFunctionDefinition<Context> for Increment {
+    type Error = Box<dyn Error>;
+
+    fn rust(
+        _context: &mut Context,
+        argument: u64,
+        _: u64,
+        _: u64,
+        _: u64,
+        _: u64,
+    ) -> Result<u64, Self::Error> {
+        Ok(argument.wrapping_add(1))
+    }
 }

@@ -3,6 +3,12 @@
 //! The programs come from the crate `solana-program-binaries`, which agave itself loads into test
 //! clusters; the bytes are those deployed on mainnet.
 
+mod associated_token;
+mod lookup_table;
+mod memo;
+mod stake;
+mod token_transfer;
+
 use {
     super::{
         accounts::{Account, Entry, Instruction},
@@ -12,6 +18,9 @@ use {
     },
     sha2::{Digest as _, Sha256},
 };
+
+/// A call and what each of its accounts is for.
+type Call = (Instruction, Vec<&'static str>);
 
 /// A sample that can be run by name.
 pub(crate) struct Sample {
@@ -24,31 +33,52 @@ pub(crate) struct Sample {
     /// The program's address.
     program_id: &'static str,
     /// Makes the call for the program at this address.
-    instruction: fn(Pubkey) -> (Instruction, Vec<&'static str>),
+    instruction: fn(Pubkey) -> Call,
 }
 
 /// All samples; the first is the default.
-pub(crate) const SAMPLES: [Sample; 3] = [
+pub(crate) const SAMPLES: [Sample; 6] = [
     Sample {
         name: "token-2022-transfer",
         about: "TransferChecked of 2.5 tokens between two accounts, checked against their mint",
         program: "spl_token_2022-10.0.0.so",
         program_id: token::TOKEN_2022_PROGRAM,
-        instruction: token_transfer,
+        instruction: token_transfer::call,
     },
     Sample {
         name: "token-transfer",
         about: "the same transfer with p-token, the token program of mainnet",
         program: "spl_p_token-1.0.0.so",
         program_id: token::TOKEN_PROGRAM,
-        instruction: token_transfer,
+        instruction: token_transfer::call,
     },
     Sample {
         name: "memo",
         about: "a memo with two signers, which the program checks and logs",
         program: "spl_memo-3.0.0.so",
         program_id: "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr",
-        instruction: memo,
+        instruction: memo::call,
+    },
+    Sample {
+        name: "associated-token-create",
+        about: "CreateIdempotent of an associated token account that exists already",
+        program: "spl_associated_token_account-1.1.1.so",
+        program_id: associated_token::PROGRAM,
+        instruction: associated_token::call,
+    },
+    Sample {
+        name: "lookup-table-extend",
+        about: "ExtendLookupTable by twenty addresses",
+        program: "core_bpf_address_lookup_table-3.0.0.so",
+        program_id: "AddressLookupTab1e1111111111111111111111111",
+        instruction: lookup_table::call,
+    },
+    Sample {
+        name: "stake-delegate",
+        about: "DelegateStake to a vote account with a full vote history",
+        program: "core_bpf_stake-5.1.0.so",
+        program_id: "Stake11111111111111111111111111111111111111",
+        instruction: stake::call,
     },
 ];
 
@@ -102,21 +132,26 @@ impl Sample {
 }
 
 /// The ELF file of the program at `program_id`, from `solana-program-binaries`.
-///
-/// The crate gives accounts. Those of the upgradeable loader hold a header before the ELF file, so
-/// the file starts at its magic.
 fn bundled_elf(program_id: &Pubkey) -> Option<Vec<u8>> {
-    const MAGIC: &[u8] = b"\x7fELF";
     let id = program_id.0.into();
     let accounts = solana_program_binaries::by_id(&id, &Default::default())?;
-    accounts.iter().find_map(|(_, account)| {
-        let data = account.data_clone();
-        let start = data
-            .windows(MAGIC.len())
-            .take(64)
-            .position(|bytes| bytes == MAGIC)?;
-        data.get(start..).map(<[u8]>::to_vec)
-    })
+    accounts
+        .iter()
+        .find_map(|(_, account)| elf_in(&account.data_clone()))
+}
+
+/// The ELF file in an account of `solana-program-binaries`.
+///
+/// Those of the upgradeable loader hold a header before the ELF file, so the file starts at its
+/// magic.
+pub(crate) fn elf_in(data: &[u8]) -> Option<Vec<u8>> {
+    const MAGIC: &[u8] = b"\x7fELF";
+    const LONGEST_HEADER: usize = 64;
+    let start = data
+        .windows(MAGIC.len())
+        .take(LONGEST_HEADER)
+        .position(|bytes| bytes == MAGIC)?;
+    data.get(start..).map(<[u8]>::to_vec)
 }
 
 /// A made-up address that is always the same for the same `purpose`.
@@ -124,38 +159,26 @@ fn made_up(purpose: &str) -> Pubkey {
     Pubkey(Sha256::digest(format!("sbpf-cranelift sample: {purpose}")).into())
 }
 
-/// Moves 2.5 tokens of a mint with six decimals.
-fn token_transfer(program_id: Pubkey) -> (Instruction, Vec<&'static str>) {
-    const DECIMALS: u8 = 6;
-    const UNIT: u64 = 1_000_000;
-    let mint = made_up("mint");
-    let authority = made_up("authority");
-    let account = |pubkey, data: Vec<u8>, is_writable| {
-        Entry::Account(Account {
-            pubkey,
-            owner: program_id,
-            // Rent exemption for this many bytes: (128 + n) × 3,480 × 2.
-            lamports: (128 + data.len() as u64) * 6_960,
-            data,
-            is_writable,
-            ..Account::default()
-        })
-    };
-    let source_data = token::account(&mint, &authority, 10 * UNIT);
-    let destination_data = token::account(&mint, &made_up("recipient"), UNIT / 4);
-    let accounts = vec![
-        account(made_up("source"), source_data, true),
-        account(mint, token::mint(&authority, 1_000 * UNIT, DECIMALS), false),
-        account(made_up("destination"), destination_data, true),
-        signer(authority),
-    ];
-    let instruction = Instruction {
-        program_id,
-        accounts,
-        data: token::transfer_checked(5 * UNIT / 2, DECIMALS),
-    };
-    let labels = vec!["source", "mint", "destination", "authority"];
-    (instruction, labels)
+/// Lamports that exempt an account with so many bytes of data from rent: two years at 3,480 a byte,
+/// and 128 bytes for the account itself.
+fn rent_exemption(bytes: usize) -> u64 {
+    (128 + bytes as u64) * 3_480 * 2
+}
+
+/// An account with `data` that `owner` may change.
+fn account(pubkey: Pubkey, owner: Pubkey, data: Vec<u8>) -> Account {
+    Account {
+        pubkey,
+        owner,
+        lamports: rent_exemption(data.len()),
+        data,
+        ..Account::default()
+    }
+}
+
+/// The address in `text`, which is a constant.
+fn known(text: &str) -> Pubkey {
+    Pubkey::parse(text).unwrap_or_default()
 }
 
 /// A wallet that signed.
@@ -166,17 +189,4 @@ fn signer(pubkey: Pubkey) -> Entry {
         is_signer: true,
         ..Account::default()
     })
-}
-
-/// Logs a text that two wallets signed.
-fn memo(program_id: Pubkey) -> (Instruction, Vec<&'static str>) {
-    let instruction = Instruction {
-        program_id,
-        accounts: vec![
-            signer(made_up("first signer")),
-            signer(made_up("second signer")),
-        ],
-        data: "Compiled by Cranelift, checked by the interpreter 🦀".into(),
-    };
-    (instruction, vec!["first signer", "second signer"])
 }

@@ -2,21 +2,23 @@
 
 use std::{ptr, slice};
 
-/// Zeroed memory, aligned to 16 bytes as hosts align theirs, a multiple of 16 bytes long.
+/// Zeroed memory, aligned to 16 bytes as hosts align theirs.
 ///
 /// The regions of a VM hold raw pointers into it, so every reference is derived afresh from the
 /// one raw pointer and none lives while a VM runs.
 pub(crate) struct Block {
     units: *mut [u128],
+    /// Bytes in use; the last unit may be used in part.
+    length: usize,
 }
 
 impl Block {
     /// Zeroed memory of `length` bytes.
     pub(crate) fn zeroed(length: usize) -> Self {
-        assert_eq!(length % size_of::<u128>(), 0, "blocks are in units of 16");
-        let units = vec![0u128; length / size_of::<u128>()].into_boxed_slice();
+        let units = vec![0u128; length.div_ceil(size_of::<u128>())].into_boxed_slice();
         Self {
             units: Box::into_raw(units),
+            length,
         }
     }
 
@@ -29,7 +31,7 @@ impl Block {
 
     /// The memory for a region of a VM.
     pub(crate) fn host(&self) -> *mut [u8] {
-        ptr::slice_from_raw_parts_mut(self.units.cast(), self.units.len() * size_of::<u128>())
+        ptr::slice_from_raw_parts_mut(self.units.cast(), self.length)
     }
 
     /// The memory as bytes.
@@ -44,9 +46,9 @@ impl Block {
         unsafe { &mut *self.host() }
     }
 
-    /// The memory as words of 8 bytes.
+    /// The whole words of 8 bytes.
     pub(crate) fn words_mut(&mut self) -> &mut [u64] {
-        let length = self.units.len() * 2;
+        let length = self.length / size_of::<u64>();
         // SAFETY: as in `bytes_mut`; the alignment of a `u128` covers that of a `u64`.
         unsafe { slice::from_raw_parts_mut(self.units.cast(), length) }
     }

@@ -1,6 +1,6 @@
 //! Whether two runs can be told apart.
 
-use super::engine::{Ending, Outcome, Run};
+use super::engine::{Ending, Outcome};
 
 /// Something that differs between two runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,10 +13,10 @@ pub(crate) struct Difference {
     pub(crate) found: String,
 }
 
-/// Everything in which `run` differs from the oracle's `expected`.
-pub(crate) fn differences(expected: &Run, run: &Run) -> Vec<Difference> {
-    let left = observations(&expected.outcome);
-    let right = observations(&run.outcome);
+/// Everything in which `found` differs from the oracle's `expected`.
+pub(crate) fn differences(expected: &Outcome, found: &Outcome) -> Vec<Difference> {
+    let left = observations(expected);
+    let right = observations(found);
     left.into_iter()
         .zip(right)
         .filter(|(left, right)| left != right)
@@ -61,49 +61,37 @@ fn digest(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use {
-        super::*,
-        crate::cli::{engine::Engine, pubkey::Pubkey},
-        std::time::Duration,
-    };
+    use {super::*, crate::cli::pubkey::Pubkey, std::time::Duration};
 
     /// An observation and how to change it.
     type Change = (&'static str, fn(&mut Outcome));
 
     /// A run that returned 1 after 2 units.
-    fn run(engine: Engine) -> Run {
-        Run {
-            engine,
-            compile_time: None,
-            statistics: None,
-            code_bytes: None,
-            outcome: Outcome {
-                ending: Ending::Returned(1),
-                units: 2,
-                remaining: 3,
-                pc: 4,
-                log: vec!["Program log: line".to_string()],
-                return_data: (Pubkey::default(), vec![5]),
-                input: vec![6; 7],
-                stack_digest: [8; 32],
-                heap_digest: [9; 32],
-                run_time: Duration::ZERO,
-            },
+    fn outcome() -> Outcome {
+        Outcome {
+            ending: Ending::Returned(1),
+            units: 2,
+            remaining: 3,
+            pc: 4,
+            log: vec!["Program log: line".to_string()],
+            return_data: (Pubkey::default(), vec![5]),
+            input: vec![6; 7],
+            stack_digest: [8; 32],
+            heap_digest: [9; 32],
+            run_time: Duration::ZERO,
         }
     }
 
     #[test]
     fn equal_runs_do_not_differ_whatever_their_times() {
-        let expected = run(Engine::Interpreter);
-        let mut found = run(Engine::Cranelift);
-        found.outcome.run_time = Duration::from_secs(1);
-        found.compile_time = Some(Duration::from_secs(1));
-        assert_eq!(differences(&expected, &found), []);
+        let mut found = outcome();
+        found.run_time = Duration::from_secs(1);
+        assert_eq!(differences(&outcome(), &found), []);
     }
 
     #[test]
     fn every_observation_can_differ() {
-        let expected = run(Engine::Interpreter);
+        let expected = outcome();
         let changes: [Change; 9] = [
             ("result", |outcome| outcome.ending = Ending::Returned(0)),
             ("compute units", |outcome| outcome.units = 0),
@@ -116,8 +104,8 @@ mod tests {
             ("return data", |outcome| outcome.return_data.1.clear()),
         ];
         for (what, change) in changes {
-            let mut found = run(Engine::Cranelift);
-            change(&mut found.outcome);
+            let mut found = outcome();
+            change(&mut found);
             let list = differences(&expected, &found);
             assert_eq!(list.len(), 1);
             assert_eq!(list[0].what, what);

@@ -1,14 +1,25 @@
 //! Clocks that stand still while others have the processor.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Processor time of this thread, for work that stays in it.
-pub(super) fn thread_time() -> Duration {
+pub(crate) fn thread_time() -> Duration {
     system::thread_time()
 }
 
+/// The time that reading the clock of [`Instant`] takes: the shortest seen.
+pub(crate) fn reading_time() -> Duration {
+    (0..1_000)
+        .map(|_| {
+            let start = Instant::now();
+            start.elapsed()
+        })
+        .min()
+        .unwrap_or_default()
+}
+
 /// Processor time of all threads of this process, for work that may be spread over several.
-pub(super) fn process_time() -> Duration {
+pub(crate) fn process_time() -> Duration {
     system::process_time()
 }
 

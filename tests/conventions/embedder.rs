@@ -164,6 +164,7 @@ unsafe fn session<'a>(anchor: Anchor) -> (&'a mut Context, &'a mut Session) {
 /// # Safety
 /// As [`session`].
 pub(crate) unsafe fn access(anchor: Anchor, meter: i64, site: u32) {
+    assert!(meter >= 0, "no site comes behind the end of a budget");
     // SAFETY: passed on to the caller.
     let (context, session) = unsafe { session(anchor) };
     let site = session.generated.access_sites()[site as usize];

@@ -10,6 +10,7 @@
 //! versions arrive as a [`dialect::Dialect`].
 #![forbid(unsafe_code)]
 
+mod access;
 pub mod accesses;
 mod alu;
 mod blocks;
@@ -166,10 +167,10 @@ impl Analysis<'_> {
                 trampolines::lower_entry(self, target, frontend, function);
             }
             FunctionName::Access => {
-                trampolines::lower_access(target, frontend, function);
+                access::lower_access(&self.program.dialect, target, frontend, function);
             }
             FunctionName::AccessSlow => {
-                trampolines::lower_access_slow(target, frontend, function);
+                access::lower_access_slow(target, frontend, function);
             }
             FunctionName::Unit(unit) => {
                 function::lower_unit(self, unit, target, frontend, function, sites, comments)

@@ -132,6 +132,12 @@ pub struct Context {
     pub left_frame: u64,
     /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
     pub frame_bias: u64,
+    /// Virtual address of the first frame of a stack with gaps.
+    pub stack_start: u64,
+    /// Bytes of virtual addresses from there that its frames and gaps take; 0 if it has no gaps.
+    pub stack_span: u64,
+    /// Host address of its first frame.
+    pub stack_host: u64,
     /// An [`Exception`] in the low byte and its pc above, written by generated code.
     pub exception: u64,
     /// The pc of the last `exit` executed in a function that can be the outermost one.
@@ -266,6 +272,12 @@ pub mod offset {
     pub const LEAVE: i32 = field(offset_of!(Context, leave));
     /// `Context::left_frame`.
     pub const LEFT_FRAME: i32 = field(offset_of!(Context, left_frame));
+    /// `Context::stack_start`.
+    pub const STACK_START: i32 = field(offset_of!(Context, stack_start));
+    /// `Context::stack_span`.
+    pub const STACK_SPAN: i32 = field(offset_of!(Context, stack_span));
+    /// `Context::stack_host`.
+    pub const STACK_HOST: i32 = field(offset_of!(Context, stack_host));
     /// `Context::exception`.
     pub const EXCEPTION: i32 = field(offset_of!(Context, exception));
     /// `Context::exit_pc`.

@@ -70,7 +70,7 @@ fn other_people_s_folders_are_left_alone() {
 #[test]
 fn a_host_is_swapped_and_checked() {
     if Command::new("cargo").arg("--version").output().is_err() {
-        // As on Windows as wine has it.
+        // As on wine.
         eprintln!("there is no cargo here: nothing was tested");
         return;
     }

@@ -5,9 +5,10 @@
 
 use {
     crate::{
-        abi::{Anchor, Context, REGISTERS, offset},
+        abi::{Anchor, Context, Exception, REGISTERS, offset},
         host::{Ended, Host},
         run::{Frame, Run},
+        site::CallSite,
         translation,
     },
     std::panic::{AssertUnwindSafe, catch_unwind},
@@ -40,7 +41,7 @@ unsafe fn with_run<H: Host, R>(
 ///
 /// # Safety
 /// See [`with_run`].
-pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, site: u32) {
+pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site: u32) {
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
@@ -58,7 +59,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, site: u32) {
             if found.is_some() {
                 return;
             }
-            let meter = run.context.meter - i64::from(site.spent);
+            let meter = meter - i64::from(site.spent);
             let stepped = run
                 .host
                 .step(site.pc, site.count, meter, &mut run.context.registers);
@@ -70,19 +71,39 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, site: u32) {
     }
 }
 
-/// [`Context::unwind`]: notes a frame that is being left, in case the interpreter goes on.
+/// [`Context::unwind`]: leaves the frame of a caller.
+///
+/// If the callee has ended the program, the frame is noted in case the interpreter goes on. If it
+/// returned with a meter that may not last, the interpreter goes on with this frame.
 ///
 /// # Safety
 /// See [`with_run`].
-pub(crate) unsafe extern "C" fn unwind<H: Host>(anchor: Anchor, site: u32) {
+pub(crate) unsafe extern "C" fn unwind<H: Host>(
+    anchor: Anchor,
+    site: u32,
+    meter: i64,
+    result: u64,
+) {
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
-            let site = run.image.calls[site as usize];
-            run.frames.push(Frame {
-                return_pc: site.return_pc,
-                saved: run.context.saved,
-            });
+            let CallSite { return_pc, saved } = run.image.calls[site as usize];
+            let context = &mut run.context;
+            if meter < 0 {
+                run.frames.push(Frame {
+                    return_pc,
+                    saved: context.saved,
+                });
+                return;
+            }
+            context.registers[0] = result;
+            for register in saved.iter() {
+                let value = context.saved[usize::from(register) - 6];
+                context.registers[usize::from(register)] = value;
+            }
+            context.meter = meter;
+            context.frame = context.left_frame;
+            context.exception = Exception::Bailout.at(return_pc);
         });
     }
 }

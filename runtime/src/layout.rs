@@ -5,7 +5,10 @@
 
 use {
     crate::{
-        abi::{Anchor, Callback, Context, Found, Slot, SyscallCallback, Translation},
+        abi::{
+            AccessCallback, Anchor, Context, Found, Slot, SyscallCallback, Translation,
+            UnwindCallback,
+        },
         run::EntryPoint,
         site::AccessSite,
     },
@@ -44,14 +47,15 @@ assert_layout!(AccessSite {
 } 32);
 assert_layout!(Context {
     registers: 0, meter: 88, frame: 96, frame_limit: 104, resolved: 112, leave: 120, slots: 128,
-    saved: 1152, frame_bias: 1192, exception: 1200, exit_pc: 1208, code: 1216, entries: 1224,
-    access_sites: 1232, found: 1240, access: 1248, unwind: 1256, syscall: 1264, arguments: 1272,
-    run: 1280
+    saved: 1152, left_frame: 1192, frame_bias: 1200, exception: 1208, exit_pc: 1216, code: 1224,
+    entries: 1232, access_sites: 1240, found: 1248, access: 1256, unwind: 1264, syscall: 1272,
+    arguments: 1280, run: 1288
 } 1344);
 
 /// What generated code and Rust pass to each other: integers, and pointers of 64 bits.
 const _: () = {
     assert!(size_of::<usize>() == 8 && size_of::<Anchor>() == 8);
     assert!(size_of::<EntryPoint>() == 8);
-    assert!(size_of::<Callback>() == 8 && size_of::<SyscallCallback>() == 8);
+    assert!(size_of::<AccessCallback>() == 8 && size_of::<UnwindCallback>() == 8);
+    assert!(size_of::<SyscallCallback>() == 8);
 };

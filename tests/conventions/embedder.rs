@@ -5,8 +5,8 @@ use {
     sbpf_cranelift::{CompileOptions, GeneratedCode},
     sbpf_runtime::{
         abi::{
-            Anchor, Callback, Context, Exception, FOUND, Found, REGISTERS, SyscallCallback,
-            Translation, found_index, offset,
+            AccessCallback, Anchor, Context, Exception, FOUND, Found, REGISTERS, SyscallCallback,
+            Translation, UnwindCallback, found_index, offset,
         },
         code::CodeMemory,
         host::{Ended, Host},
@@ -33,6 +33,8 @@ pub(crate) enum Event {
     Syscall { pc: u32, arguments: [u64; 5] },
     /// It left a frame with these values in r6 to r9, 0 where they are no longer needed.
     Unwind { pc: u32, saved: [u64; 4] },
+    /// A callee returned to this pc with a meter that may not last.
+    Short { pc: u32, meter: i64, result: u64 },
 }
 
 /// A program and what has become of it.
@@ -119,8 +121,8 @@ impl Session {
         // SAFETY: generated code calls these by the convention it was made for, which is theirs;
         // nothing else calls them.
         unsafe {
-            context.access = transmute::<*const (), Callback>(access);
-            context.unwind = transmute::<*const (), Callback>(unwind);
+            context.access = transmute::<*const (), AccessCallback>(access);
+            context.unwind = transmute::<*const (), UnwindCallback>(unwind);
             context.syscall = transmute::<*const (), SyscallCallback>(syscall);
         }
         context.entries = self.generated.entries().as_ptr();
@@ -181,7 +183,8 @@ unsafe fn session<'a>(anchor: Anchor) -> (&'a mut Context, &'a mut Session) {
 ///
 /// # Safety
 /// As [`session`].
-pub(crate) unsafe fn access(anchor: Anchor, site: u32) {
+pub(crate) unsafe fn access(anchor: Anchor, meter: i64, site: u32) {
+    assert!(meter >= 0, "no site comes behind the end of a budget");
     // SAFETY: passed on to the caller.
     let (context, session) = unsafe { session(anchor) };
     let site = session.generated.access_sites()[site as usize];
@@ -200,10 +203,19 @@ pub(crate) unsafe fn access(anchor: Anchor, site: u32) {
 ///
 /// # Safety
 /// As [`session`].
-pub(crate) unsafe fn unwind(anchor: Anchor, site: u32) {
+pub(crate) unsafe fn unwind(anchor: Anchor, site: u32, meter: i64, result: u64) {
     // SAFETY: passed on to the caller.
     let (context, session) = unsafe { session(anchor) };
     let call = session.generated.calls()[site as usize];
+    if meter >= 0 {
+        context.exception = Exception::Bailout.at(call.return_pc);
+        session.events.push(Event::Short {
+            pc: call.return_pc,
+            meter,
+            result,
+        });
+        return;
+    }
     let value = |register: u8, set: RegisterSet| {
         let index = usize::from(register - 6);
         if set.contains(register) {

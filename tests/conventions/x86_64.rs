@@ -172,8 +172,8 @@ macro_rules! callbacks {
         mod $module {
             use super::*;
 
-            callback!($abi, access(anchor: Anchor, site: u32), $enter, $leave, "mov rax, rcx");
-            callback!($abi, unwind(anchor: Anchor, site: u32), $enter, $leave, "mov rax, rcx");
+            callback!($abi, access(anchor: Anchor, meter: i64, site: u32), $enter, $leave, "mov rax, rcx");
+            callback!($abi, unwind(anchor: Anchor, site: u32, meter: i64, result: u64), $enter, $leave, "mov rax, rcx");
             callback!(
                 $abi,
                 syscall(anchor: Anchor, pc: u32, index: u32, meter: i64) -> i64,

@@ -3,12 +3,15 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "common/binary.rs"]
+mod binary;
+
 use {
+    binary::command,
     serde_json::Value,
     std::{
         fs,
         path::{Path, PathBuf},
-        process::Command,
     },
 };
 
@@ -20,20 +23,6 @@ struct Finished {
     stdout: String,
     /// Standard error.
     stderr: String,
-}
-
-/// A command that starts the binary, by the program that `SBPF_RUNNER` names (with its arguments)
-/// if this machine doesn't execute the binary itself.
-fn command() -> Command {
-    let binary = env!("CARGO_BIN_EXE_sbpf-cranelift");
-    let runner = std::env::var("SBPF_RUNNER").unwrap_or_default();
-    let mut words = runner.split_whitespace();
-    let Some(program) = words.next() else {
-        return Command::new(binary);
-    };
-    let mut command = Command::new(program);
-    command.args(words).arg(binary);
-    command
 }
 
 /// Runs the binary with `arguments`.

@@ -1,6 +1,9 @@
 //! The compilers, each as one call that returns how many bytes of native code there are.
 
-use {crate::workloads::programs::Program, sbpf_cranelift::CompiledProgram};
+use {
+    crate::workloads::programs::Program,
+    sbpf_cranelift::{Cache, CompileOptions, CompiledProgram},
+};
 
 /// Compiles `program` with the hand-written JIT, where there is one.
 ///
@@ -37,7 +40,9 @@ pub(crate) fn hand_written(program: &Program) -> Option<usize> {
 /// # Panics
 /// If the program can't be compiled.
 pub(crate) fn cranelift(program: &Program) -> usize {
-    match CompiledProgram::compile(&program.executable) {
+    let mut options = CompileOptions::default();
+    options.cache = Cache::none();
+    match CompiledProgram::compile_with(&program.executable, &options) {
         Ok(compiled) => compiled.statistics().code_bytes,
         Err(error) => panic!("{}: compiling: {error}", program.name),
     }

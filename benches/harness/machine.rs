@@ -3,7 +3,7 @@
 use {
     super::{block::Block, context::BenchContext, engine::Engine},
     crate::workloads::{Memory, Workload},
-    sbpf_cranelift::CompiledProgram,
+    sbpf_cranelift::{Cache, CompileOptions, CompiledProgram},
     solana_sbpf::{
         assembler::assemble,
         ebpf,
@@ -218,7 +218,9 @@ fn compile(
     workload: &Workload,
     executable: &Executable<BenchContext>,
 ) -> CompiledProgram<BenchContext> {
-    CompiledProgram::compile(executable)
+    let mut options = CompileOptions::default();
+    options.cache = Cache::none();
+    CompiledProgram::compile_with(executable, &options)
         .unwrap_or_else(|error| panic!("{workload}: compiling: {error}"))
 }
 

@@ -6,7 +6,7 @@ use {
         memory::{Memory, RegionState},
         program::Program,
     },
-    sbpf_cranelift::{CompileOptions, CompiledProgram},
+    sbpf_cranelift::{Cache, CompileOptions, CompiledProgram},
     solana_sbpf::{
         elf::Executable,
         error::ProgramResult,
@@ -43,7 +43,8 @@ pub enum Engine {
 pub struct Prepared {
     /// The loaded program.
     pub executable: Executable<TestContext>,
-    compiled: Option<CompiledProgram<TestContext>>,
+    /// The program as this crate compiled it.
+    pub compiled: Option<CompiledProgram<TestContext>>,
 }
 
 impl Prepared {
@@ -78,13 +79,17 @@ impl Prepared {
 
 /// Compiles with this crate; a panic is an error like any other.
 ///
-/// `SBPF_TEST_TARGET` names a machine whose code this one runs as well, to test that code.
+/// `SBPF_TEST_TARGET` names a machine whose code this one runs as well, to test that code;
+/// `SBPF_TEST_CACHE` a directory whose code is run where it has some.
 pub fn compile(
     executable: &Executable<TestContext>,
 ) -> Result<CompiledProgram<TestContext>, String> {
     let mut options = CompileOptions::default();
     if let Ok(target) = std::env::var("SBPF_TEST_TARGET") {
         options.target = Some(target.parse().expect("SBPF_TEST_TARGET is a target"));
+    }
+    if let Some(directory) = std::env::var_os("SBPF_TEST_CACHE") {
+        options.cache = Cache::in_directory(directory);
     }
     let compile = || CompiledProgram::compile_with(executable, &options);
     match catch_unwind(AssertUnwindSafe(compile)) {

@@ -1,0 +1,108 @@
+//! Code that is alive in this process, by its key.
+//!
+//! Only weak references are kept, so that code goes with the last program that uses it, but for
+//! what a caller wants to be retained. Whoever asks for the same code at the same time waits for
+//! the first one.
+
+use {
+    super::key::CodeKey,
+    crate::code::Code,
+    std::{
+        collections::{HashMap, VecDeque},
+        sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    },
+};
+
+/// Code by key.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    slots: Mutex<HashMap<CodeKey, Arc<Slot>>>,
+    retained: Mutex<Retained>,
+    /// Bytes that may be retained.
+    limit: usize,
+}
+
+/// The place of one key; locked while its code is made.
+type Slot = Mutex<Weak<Code>>;
+
+impl Memory {
+    /// An empty one that keeps the code used last, up to `limit` bytes, from being dropped.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            ..Self::default()
+        }
+    }
+
+    /// The code of `key`; made by `make` if there is none, and then `None` where that failed.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub(super) fn get_or<E>(
+        &self,
+        key: CodeKey,
+        make: impl FnOnce() -> Result<Arc<Code>, E>,
+    ) -> Result<(Arc<Code>, bool), E> {
+        let slot = self.slot(key);
+        let mut place = lock(&slot);
+        if let Some(code) = place.upgrade() {
+            drop(place);
+            self.retain(&code);
+            return Ok((code, true));
+        }
+        let code = make()?;
+        *place = Arc::downgrade(&code);
+        drop(place);
+        self.retain(&code);
+        Ok((code, false))
+    }
+
+    fn slot(&self, key: CodeKey) -> Arc<Slot> {
+        let mut slots = lock(&self.slots);
+        if let Some(slot) = slots.get(&key) {
+            return Arc::clone(slot);
+        }
+        // Something new is about to be made, beside which looking for what is gone costs nothing.
+        slots.retain(|_, slot| {
+            Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|code| code.strong_count() > 0)
+        });
+        Arc::clone(slots.entry(key).or_default())
+    }
+
+    /// Makes `code` the one used last.
+    fn retain(&self, code: &Arc<Code>) {
+        if self.limit > 0 {
+            lock(&self.retained).push(code, self.limit);
+        }
+    }
+}
+
+/// Code that is kept although nobody may use it, the one used last at the end.
+#[derive(Debug, Default)]
+struct Retained {
+    codes: VecDeque<Arc<Code>>,
+    bytes: usize,
+}
+
+impl Retained {
+    fn push(&mut self, code: &Arc<Code>, limit: usize) {
+        if let Some(at) = self.codes.iter().position(|kept| Arc::ptr_eq(kept, code)) {
+            self.codes.remove(at);
+        } else {
+            self.bytes += code.size();
+        }
+        self.codes.push_back(Arc::clone(code));
+        while self.bytes > limit {
+            let Some(oldest) = self.codes.pop_front() else {
+                return;
+            };
+            self.bytes = self.bytes.saturating_sub(oldest.size());
+        }
+    }
+}
+
+/// What a panic leaves behind is whole: every change is a single assignment, or repeated by the
+/// next call.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

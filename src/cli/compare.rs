@@ -77,6 +77,7 @@ mod tests {
             compile_time: None,
             statistics: None,
             code_bytes: None,
+            origin: None,
             outcome: Outcome {
                 ending: Ending::Returned(1),
                 units: 2,

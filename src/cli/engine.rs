@@ -5,13 +5,14 @@
 
 use {
     super::{
+        compiling,
         context::{Context, Environment},
         guard,
         program::Program,
         pubkey::Pubkey,
     },
     clap::ValueEnum,
-    sbpf_cranelift::{CompileOptions, CompileStatistics, CompiledProgram},
+    sbpf_cranelift::{Cache, CodeOrigin, CompileStatistics, CompiledProgram},
     sha2::{Digest as _, Sha256},
     solana_sbpf::{
         aligned_memory::AlignedMemory,
@@ -22,7 +23,6 @@ use {
         vm::{CallFrame, ContextObject as _, EbpfVm, ExecutionMode},
     },
     std::{
-        num::NonZero,
         sync::Arc,
         time::{Duration, Instant},
     },
@@ -67,6 +67,8 @@ pub(crate) struct Workload<'program> {
     pub(crate) budget: u64,
     /// What the syscalls know.
     pub(crate) environment: Arc<Environment>,
+    /// Where code may be found.
+    pub(crate) cache: Cache,
 }
 
 /// How a program ended.
@@ -131,6 +133,8 @@ pub(crate) struct Run {
     pub(crate) statistics: Option<CompileStatistics>,
     /// Bytes of native code.
     pub(crate) code_bytes: Option<usize>,
+    /// Where the code came from, of Cranelift only.
+    pub(crate) origin: Option<CodeOrigin>,
     /// What was observed.
     pub(crate) outcome: Outcome,
 }
@@ -192,6 +196,10 @@ pub(crate) fn run(
         Prepared::Cranelift(compiled) => Some(compiled.statistics()),
         Prepared::Interpreter | Prepared::HandWritten => None,
     };
+    let origin = match &prepared {
+        Prepared::Cranelift(compiled) => Some(compiled.origin()),
+        Prepared::Interpreter | Prepared::HandWritten => None,
+    };
     let code_bytes = statistics
         .map(|statistics| statistics.code_bytes)
         .or_else(|| hand_written_code_bytes(&prepared, &workload.program.executable));
@@ -200,6 +208,7 @@ pub(crate) fn run(
         compile_time: (engine != Engine::Interpreter).then_some(compile_time),
         statistics,
         code_bytes,
+        origin,
         outcome,
     })
 }
@@ -208,9 +217,11 @@ pub(crate) fn run(
 fn prepare(engine: Engine, workload: &Workload<'_>) -> Result<Prepared, Refusal> {
     let executable = &workload.program.executable;
     match engine {
-        Engine::Cranelift => CompiledProgram::compile_with(executable, &compile_options())
-            .map(|compiled| Prepared::Cranelift(Box::new(compiled)))
-            .map_err(|error| Refusal::Failed(format!("cranelift can't compile it: {error}"))),
+        Engine::Cranelift => {
+            CompiledProgram::compile_with(executable, &compiling::options(&workload.cache))
+                .map(|compiled| Prepared::Cranelift(Box::new(compiled)))
+                .map_err(|error| Refusal::Failed(format!("cranelift can't compile it: {error}")))
+        }
         Engine::Interpreter => Ok(Prepared::Interpreter),
         Engine::HandWritten => compile_hand_written(executable),
     }
@@ -373,11 +384,4 @@ fn ending(result: ProgramResult) -> Ending {
             debug: format!("{error:?}"),
         },
     }
-}
-
-/// A command has the whole machine to itself.
-fn compile_options() -> CompileOptions {
-    let mut options = CompileOptions::default();
-    options.threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    options
 }

@@ -2,7 +2,9 @@
 
 mod accounts;
 mod assembly;
+mod cache;
 mod compare;
+mod compiling;
 mod context;
 mod document;
 mod dump;
@@ -54,6 +56,7 @@ Examples:
   sbpf-cranelift run                          a real token transfer, checked by the interpreter
   sbpf-cranelift run program.so --engine all  all engines side by side
   sbpf-cranelift dump program.so --emit clif  how a program is compiled
+  sbpf-cranelift cache status --dir cache     how much compiled code is stored
   sbpf-cranelift swap-in --check              whether a host runs its programs on Cranelift
 
 Each command has more examples: sbpf-cranelift run --help";
@@ -67,6 +70,9 @@ enum Command {
     /// Show the stages of compiling a program
     #[command(after_help = dump::AFTER_HELP)]
     Dump(dump::DumpArguments),
+    /// Look after stored code, so that programs need not be compiled again
+    #[command(after_help = cache::AFTER_HELP)]
+    Cache(cache::CacheArguments),
     /// Make an unmodified host (Mollusk, LiteSVM, a validator) run its programs on Cranelift
     #[command(after_help = swap_in::AFTER_HELP)]
     SwapIn(swap_in::SwapInArguments),
@@ -82,6 +88,7 @@ pub(crate) fn main() -> ExitCode {
     let result = guard::catch(|| match &arguments.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
+        Command::Cache(arguments) => cache::run(arguments),
         Command::SwapIn(arguments) => swap_in::run(arguments),
     });
     match result {

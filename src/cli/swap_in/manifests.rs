@@ -109,7 +109,19 @@ fn adapter_manifest(root: &Table, upstream: &Table) -> Table {
             Value::Table(Table::from_iter(features)),
         ),
         ("dependencies".to_owned(), Value::Table(dependencies)),
+        ("target".to_owned(), Value::Table(target_dependencies(root))),
     ])
+}
+
+/// The dependencies for some systems only, without those of tests.
+fn target_dependencies(root: &Table) -> Table {
+    let mut targets = child(root, "target");
+    for (_, target) in &mut targets {
+        if let Value::Table(target) = target {
+            target.retain(|kind, _| kind == "dependencies");
+        }
+    }
+    targets
 }
 
 /// Upstream's manifest under another name, without what only its own tests need.

@@ -19,6 +19,7 @@ mod generated;
 mod isa;
 mod observer;
 mod program;
+mod tiers;
 
 pub use {
     cache::{Cache, CacheOptions, CacheStatistics, CodeOrigin, DirectoryContents},
@@ -28,6 +29,7 @@ pub use {
     program::{CompiledProgram, MachineCode},
     sbpf_lowering::error::LoweringError,
     target_lexicon::Triple,
+    tiers::{Hotness, Policy, Tier, TieredProgram},
 };
 
 /// Choices of the caller that change speed or diagnostics, never an outcome.

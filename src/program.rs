@@ -38,6 +38,11 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// Instruction slots in the text.
+    pub(crate) fn slots(&self) -> u64 {
+        self.length as u64 / 8
+    }
+
     pub(crate) fn of<C: ContextObject>(executable: &Executable<C>) -> Self {
         let (address, text) = executable.get_text_bytes();
         Self {
@@ -100,6 +105,20 @@ impl<C: ContextObject> CompiledProgram<C> {
         let program = Arc::new(Self::compile_with(executable, options)?);
         options.cache.remember(executable, options, &program);
         Ok(program)
+    }
+
+    /// The program of `executable`, whose code is `code`.
+    pub(crate) fn of_code(executable: &Executable<C>, code: Arc<Code>, origin: CodeOrigin) -> Self {
+        let syscalls = config::registered_syscalls(executable);
+        Self {
+            code,
+            syscalls: syscalls
+                .into_iter()
+                .map(|(.., function)| function)
+                .collect(),
+            identity: Identity::of(executable),
+            origin,
+        }
     }
 
     /// Where the code came from.

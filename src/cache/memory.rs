@@ -9,7 +9,7 @@ use {
     crate::code::Code,
     std::{
         collections::{HashMap, VecDeque},
-        sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+        sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak},
     },
 };
 
@@ -34,7 +34,7 @@ impl Memory {
         }
     }
 
-    /// The code of `key`; made by `make` if there is none, and then `None` where that failed.
+    /// The code of `key`, made by `make` if there is none, and whether it was there.
     ///
     /// # Errors
     /// Those of `make`.
@@ -55,6 +55,39 @@ impl Memory {
         drop(place);
         self.retain(&code);
         Ok((code, false))
+    }
+
+    /// The code of `key`; what `load` returns if there is none; none if somebody is making it.
+    pub(super) fn find_or(
+        &self,
+        key: CodeKey,
+        load: impl FnOnce() -> Option<Arc<Code>>,
+    ) -> Option<Arc<Code>> {
+        let slot = self.slot(key);
+        let mut place = match slot.try_lock() {
+            Ok(place) => place,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let code = match place.upgrade() {
+            Some(code) => code,
+            None => {
+                let code = load()?;
+                *place = Arc::downgrade(&code);
+                code
+            }
+        };
+        drop(place);
+        self.retain(&code);
+        Some(code)
+    }
+
+    /// Whether there is any code.
+    pub(super) fn has_code(&self) -> bool {
+        let slots = lock(&self.slots);
+        slots
+            .values()
+            .any(|slot| slot.try_lock().is_ok_and(|code| code.strong_count() > 0))
     }
 
     fn slot(&self, key: CodeKey) -> Arc<Slot> {

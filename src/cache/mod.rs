@@ -203,6 +203,30 @@ impl Cache {
         Ok((code, origin))
     }
 
+    /// Whether it is worth looking for code: there is some, or there may be.
+    pub(crate) fn may_have_code(&self) -> bool {
+        let levels = self.0.as_ref();
+        levels.is_some_and(|levels| levels.directory.is_some() || levels.memory.has_code())
+    }
+
+    /// The code of `program`, if it is there. Does not wait for others who compile it.
+    pub(crate) fn find(
+        &self,
+        program: &Program<'_>,
+        options: &CompileOptions,
+        isa: &dyn TargetIsa,
+    ) -> Option<(Arc<Code>, CodeOrigin)> {
+        let levels = self.0.as_ref()?;
+        let key = CodeKey::of(program, options, isa);
+        let mut origin = CodeOrigin::Memory;
+        let code = levels.memory.find_or(key, || {
+            origin = CodeOrigin::Directory;
+            levels.load(&key, program).map(Arc::new)
+        })?;
+        levels.counters.count(origin);
+        Some((code, origin))
+    }
+
     /// What this very executable was compiled to before, if that is still alive.
     pub(crate) fn known<C: ContextObject + 'static>(
         &self,

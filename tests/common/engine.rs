@@ -149,8 +149,31 @@ pub fn run(
     registers: &[(usize, u64)],
     budget: u64,
 ) -> Outcome {
-    memory.reset();
     let executable = &prepared.executable;
+    let execute = |vm: &mut EbpfVm<TestContext>| match engine {
+        Engine::Interpreter => {
+            let mut frames = vec![CallFrame::default(); executable.get_config().max_call_depth];
+            vm.execute_program(executable, &mut ExecutionMode::Interpreted, &mut frames)
+        }
+        Engine::HandWritten => vm.execute_program(executable, &mut ExecutionMode::Jit, &mut []),
+        Engine::Cranelift => {
+            let compiled = prepared.compiled.as_ref();
+            compiled.expect("compiled at first").execute(vm, executable)
+        }
+    };
+    observe(executable, engine, memory, registers, budget, execute)
+}
+
+/// Lets `execute` run `executable` on freshly reset `memory`; syscalls are told it is `engine`.
+pub fn observe(
+    executable: &Executable<TestContext>,
+    engine: Engine,
+    memory: &mut Memory,
+    registers: &[(usize, u64)],
+    budget: u64,
+    execute: impl FnOnce(&mut EbpfVm<TestContext>) -> (u64, ProgramResult),
+) -> Outcome {
+    memory.reset();
     let config = executable.get_config();
     let version = executable.get_sbpf_version();
     let log = Rc::new(RefCell::new(Vec::new()));
@@ -171,19 +194,7 @@ pub fn run(
     for (register, value) in registers {
         vm.registers[*register] = *value;
     }
-    let execution = catch_unwind(AssertUnwindSafe(|| match engine {
-        Engine::Interpreter => {
-            let mut frames = vec![CallFrame::default(); config.max_call_depth];
-            vm.execute_program(executable, &mut ExecutionMode::Interpreted, &mut frames)
-        }
-        Engine::HandWritten => vm.execute_program(executable, &mut ExecutionMode::Jit, &mut []),
-        Engine::Cranelift => {
-            let compiled = prepared.compiled.as_ref();
-            compiled
-                .expect("compiled at first")
-                .execute(&mut vm, executable)
-        }
-    }));
+    let execution = catch_unwind(AssertUnwindSafe(|| execute(&mut vm)));
 
     let final_pc = vm.registers[11];
     let panicked = execution.is_err();

@@ -113,13 +113,21 @@ impl FunctionCx<'_> {
         self.set_meter(meter);
         self.reload(RegisterSet::of(0));
         let ends = self.cold_block(Role::SyscallEnds { pc: at.pc });
-        self.go_on_or(block, ends);
+        let may_be_short = self.go_on_or(block, ends);
 
-        // The interpreter may have to go on after the syscall, with the result it left in r0.
+        // The interpreter may have to go on after the syscall, with the result that is in r0.
         self.builder.switch_to_block(ends);
         let after = self.analysis.liveness.after(&self.analysis.graph, block);
         self.spill(after.without(RegisterSet::of(0)));
-        self.jump_shared(Shared::Leave);
+        if may_be_short {
+            let return_pc = self.analysis.graph.block(block).end;
+            let packed = self.constant(Exception::Bailout.at(return_pc) as i64);
+            let arguments = [BlockArg::Value(meter), BlockArg::Value(packed)];
+            let behind = self.shared_block(Shared::Behind);
+            self.builder.ins().jump(behind, &arguments);
+        } else {
+            self.jump_shared(Shared::Leave);
+        }
     }
 
     /// `exit`: hands back r0, and what else some caller reads.
@@ -187,14 +195,16 @@ impl FunctionCx<'_> {
         }
         let site = self.call_site(CallSite { return_pc, saved });
         let unwind = self.shared_block(Shared::Unwind);
-        self.builder.ins().jump(unwind, &[BlockArg::Value(site)]);
+        let arguments = [site, meter, result].map(BlockArg::Value);
+        self.builder.ins().jump(unwind, &arguments);
     }
 
-    /// Goes on behind the call at the end of `block`, or to `ends` if the meter is negative.
+    /// Goes on behind the call at the end of `block`, or to `ends` if the program has ended, or if
+    /// the budget may not last; returns whether it is made for the latter as well.
     ///
-    /// What follows is a checkpoint, so the usual way makes one comparison for both. Leaves `ends`
+    /// What follows is a checkpoint, so one comparison with what it needs finds both. Leaves `ends`
     /// to be filled.
-    fn go_on_or(&mut self, block: BlockId, ends: Block) {
+    fn go_on_or(&mut self, block: BlockId, ends: Block) -> bool {
         let Some(next) = self.analysis.graph.block(block).successors[0] else {
             unreachable!("`Graph` makes a block behind every call")
         };
@@ -203,13 +213,8 @@ impl FunctionCx<'_> {
         let meter = self.meter();
         match checkpoint {
             Some((body, needed)) => {
-                let low = self.cold_block(Role::Low);
-                self.branch_if_less(meter, needed, low, body);
+                self.branch_if_less(meter, needed, ends, body);
                 self.body_edge_done(next);
-                self.builder.seal_block(low);
-                self.builder.switch_to_block(low);
-                let short = self.short_block(next);
-                self.branch_if_less(meter, 0, ends, short);
             }
             None => {
                 let goes_on = self.builder.create_block();
@@ -220,6 +225,7 @@ impl FunctionCx<'_> {
             }
         }
         self.builder.seal_block(ends);
+        checkpoint.is_some()
     }
 
     /// Goes to the block behind a call where there is no check to make.
@@ -261,6 +267,15 @@ pub(crate) fn callback_signature(convention: CallConv) -> Signature {
     signature
         .params
         .extend([AbiParam::new(I64), AbiParam::new(I32)]);
+    signature
+}
+
+/// The signature of a [`sbpf_runtime::abi::UnwindCallback`].
+pub(crate) fn unwind_signature(convention: CallConv) -> Signature {
+    let mut signature = Signature::new(convention);
+    signature
+        .params
+        .extend([I64, I32, I64, I64].map(AbiParam::new));
     signature
 }
 

@@ -254,7 +254,7 @@ fn binary(function: &Function, value: Value) -> Option<(Opcode, [Value; 2])> {
 
 /// The field at an offset into the context.
 fn context_field(at: i32) -> Option<String> {
-    const FIELDS: [(i32, &str); 17] = [
+    const FIELDS: [(i32, &str); 18] = [
         (offset::METER, "meter"),
         (offset::FRAME, "frame"),
         (offset::FRAME_LIMIT, "frame_limit"),
@@ -269,6 +269,7 @@ fn context_field(at: i32) -> Option<String> {
         (offset::ACCESS_SITES, "access_sites"),
         (offset::FOUND, "found"),
         (offset::UNWIND, "unwind"),
+        (offset::LEFT_FRAME, "left_frame"),
         (offset::SYSCALL, "syscall"),
         (offset::ARGUMENTS, "arguments"),
         (offset::saved(10), "saved.r10"),

@@ -2,12 +2,13 @@
 
 use {
     crate::{
-        call::callback_signature,
+        call::unwind_signature,
         function::{FunctionCx, Position},
         role::Role,
     },
     cranelift_codegen::ir::{
         Block, BlockArg, InstBuilder, Type, Value,
+        condcodes::IntCC,
         types::{I32, I64},
     },
     sbpf_runtime::{
@@ -105,8 +106,19 @@ impl FunctionCx<'_> {
                     self.store_context(self.frame, offset::FRAME);
                     self.jump_shared(Shared::Return);
                 }
-                (Shared::Unwind, &[site]) => {
-                    self.call_back(offset::UNWIND, site);
+                (Shared::Behind, &[meter, exception]) => {
+                    let arguments = [BlockArg::Value(meter), BlockArg::Value(exception)];
+                    let zero = self.constant(0);
+                    let has_ended = self.builder.ins().icmp(IntCC::SignedLessThan, meter, zero);
+                    let leave = self.shared_block(Shared::Leave);
+                    let raise = self.shared_block(Shared::Raise);
+                    self.builder
+                        .ins()
+                        .brif(has_ended, leave, &[], raise, &arguments);
+                }
+                (Shared::Unwind, &[site, meter, result]) => {
+                    self.store_context(self.frame, offset::LEFT_FRAME);
+                    self.call_unwind(site, meter, result);
                     self.jump_shared(Shared::Return);
                 }
                 _ => {
@@ -117,12 +129,12 @@ impl FunctionCx<'_> {
         }
     }
 
-    /// Calls a function of the context that returns nothing.
-    fn call_back(&mut self, function: i32, site: Value) {
-        let callback = self.load_context(I64, function);
-        let signature = callback_signature(self.host_convention);
+    /// Calls [`sbpf_runtime::abi::Context::unwind`].
+    fn call_unwind(&mut self, site: Value, meter: Value, result: Value) {
+        let callback = self.load_context(I64, offset::UNWIND);
+        let signature = unwind_signature(self.host_convention);
         let signature = self.builder.import_signature(signature);
-        let arguments = [self.context, site];
+        let arguments = [self.context, site, meter, result];
         self.builder
             .ins()
             .call_indirect(signature, callback, &arguments);
@@ -132,11 +144,15 @@ impl FunctionCx<'_> {
 /// Cold blocks that a unit has once at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shared {
+    /// `behind(meter, exception)`: after a syscall that has ended the program, or else left too low
+    /// a meter.
+    Behind,
     /// `raise(meter, exception)`
     Raise,
     /// Leaves from the innermost frame after a callback has noted why.
     Leave,
-    /// Notes a frame that is being left.
+    /// `unwind(site, meter, result)`: after a call whose callee has ended the program, which then
+    /// has one more frame to note, or else left too low a meter.
     Unwind,
     /// Tells the caller by a negative meter.
     Return,
@@ -144,21 +160,28 @@ pub(crate) enum Shared {
 
 impl Shared {
     /// All kinds, each before those it goes to.
-    const ALL: [Self; Self::COUNT] = [Self::Raise, Self::Leave, Self::Unwind, Self::Return];
+    const ALL: [Self; Self::COUNT] = [
+        Self::Behind,
+        Self::Raise,
+        Self::Leave,
+        Self::Unwind,
+        Self::Return,
+    ];
 
     /// How many kinds there are.
-    pub(crate) const COUNT: usize = 4;
+    pub(crate) const COUNT: usize = 5;
 
     fn parameters(self) -> &'static [Type] {
         match self {
-            Self::Raise => &[I64, I64],
-            Self::Unwind => &[I32],
+            Self::Behind | Self::Raise => &[I64, I64],
+            Self::Unwind => &[I32, I64, I64],
             Self::Leave | Self::Return => &[],
         }
     }
 
     fn role(self) -> Role {
         match self {
+            Self::Behind => Role::SharedBehind,
             Self::Raise => Role::SharedRaise,
             Self::Leave => Role::SharedLeave,
             Self::Unwind => Role::SharedUnwind,

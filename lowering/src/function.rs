@@ -20,8 +20,8 @@
 //! slow (cold):
 //!   ctx.access(site)                          // finds the host address or interprets
 //!   goto the accesses, or behind them, or leave
-//! after a call, meter < 0 (cold):             // exception
-//!   ctx.unwind(site); return 0, -1
+//! after a call, meter < needed (cold):        // exception, or the budget as above
+//!   ctx.unwind(site, meter, r0); return 0, -1
 //! raise(meter, exception) (cold):             // exception
 //!   ctx.meter = meter; ctx.exception = exception; return 0, -1
 //! ```

@@ -26,8 +26,6 @@ pub enum Role {
         /// The pc of the checkpoint.
         pc: u32,
     },
-    /// After a call, the budget may not last or the program has ended.
-    Low,
     /// The region cache has the start of the range; has it the end?
     TranslationEnd {
         /// The first access of the group.
@@ -65,12 +63,12 @@ pub enum Role {
         /// Which.
         exception: Exception,
     },
-    /// A syscall has ended the program.
+    /// A syscall has ended the program, or the budget may not last behind it.
     SyscallEnds {
         /// The call.
         pc: u32,
     },
-    /// A callee has ended the program.
+    /// A callee has ended the program, or the budget may not last behind the call.
     Unwind {
         /// Where the frame would have gone on.
         pc: u32,
@@ -82,6 +80,8 @@ pub enum Role {
         /// The pc it jumps to.
         pc: u32,
     },
+    /// Tells apart why a syscall's program does not go on.
+    SharedBehind,
     /// Records an exception.
     SharedRaise,
     /// Notes a frame that is left.
@@ -99,7 +99,6 @@ impl fmt::Display for Role {
             Self::Check { pc, needed } => write!(f, "meter: pc {pc} needs {needed}"),
             Self::Basic { pc, cost } => write!(f, "block: pc {pc}, cost {cost}"),
             Self::Budget { pc } => write!(f, "exception: the budget may end behind pc {pc}"),
-            Self::Low => f.write_str("meter: low after a call"),
             Self::TranslationEnd { pc } => {
                 write!(f, "address translation: end of the range at pc {pc}")
             }
@@ -112,13 +111,20 @@ impl fmt::Display for Role {
             }
             Self::Raise { pc, exception } => write!(f, "exception: {exception:?} at pc {pc}"),
             Self::SyscallEnds { pc } => {
-                write!(f, "exception: syscall at pc {pc} ended the program")
+                write!(
+                    f,
+                    "exception: the program or its budget ends at the syscall at pc {pc}"
+                )
             }
-            Self::Unwind { pc } => write!(f, "exception: unwind the frame that returns to pc {pc}"),
+            Self::Unwind { pc } => write!(
+                f,
+                "exception: the program or its budget ends at the return to pc {pc}"
+            ),
             Self::Returned => f.write_str("returned"),
             Self::TailCall { pc } => write!(f, "tail call to pc {pc}"),
+            Self::SharedBehind => f.write_str("exception: behind(meter, exception)"),
             Self::SharedRaise => f.write_str("exception: raise(meter, exception)"),
-            Self::SharedUnwind => f.write_str("exception: unwind(site)"),
+            Self::SharedUnwind => f.write_str("exception: unwind(site, meter, result)"),
             Self::SharedLeave => f.write_str("exception: leave"),
             Self::SharedUnwound => f.write_str("exception: return a negative meter"),
         }

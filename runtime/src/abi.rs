@@ -95,6 +95,10 @@ pub type Anchor = *mut Slot;
 /// Function that generated code calls with the context and the number of its site.
 pub type Callback = unsafe extern "C" fn(Anchor, u32);
 
+/// Function that generated code calls with the context, the number of its site, and what a callee
+/// returned: the instructions left, negative if the program has ended, and its result.
+pub type UnwindCallback = unsafe extern "C" fn(Anchor, u32, i64, u64);
+
 /// Function that generated code calls with the context, the pc of a call, the number of the syscall
 /// and the instructions left; returns those left afterwards, or a negative number to leave.
 pub type SyscallCallback = unsafe extern "C" fn(Anchor, u32, u32, i64) -> i64;
@@ -121,8 +125,10 @@ pub struct Context {
     pub leave: u64,
     /// The first level of the region cache, by the upper half of an address.
     pub slots: [Slot; SLOTS],
-    /// Registers r6 to r10 of the frame that a negative meter is passing through.
+    /// Registers r6 to r10 of a frame that is left behind a call.
     pub saved: [u64; 5],
+    /// The frame value of a frame that is left behind a call.
+    pub left_frame: u64,
     /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
     pub frame_bias: u64,
     /// An [`Exception`] in the low byte and its pc above, written by generated code.
@@ -139,8 +145,8 @@ pub struct Context {
     pub found: *const Found,
     /// Resolves or executes a stretch of memory accesses.
     pub access: Callback,
-    /// Notes one frame while a negative meter passes through it.
-    pub unwind: Callback,
+    /// Leaves the frame of a caller.
+    pub unwind: UnwindCallback,
     /// Calls a syscall.
     pub syscall: SyscallCallback,
     /// Where a syscall's r0 to r5 go: the embedder's own registers.
@@ -257,6 +263,8 @@ pub mod offset {
     pub const RESOLVED: i32 = field(offset_of!(Context, resolved));
     /// `Context::leave`.
     pub const LEAVE: i32 = field(offset_of!(Context, leave));
+    /// `Context::left_frame`.
+    pub const LEFT_FRAME: i32 = field(offset_of!(Context, left_frame));
     /// `Context::exception`.
     pub const EXCEPTION: i32 = field(offset_of!(Context, exception));
     /// `Context::exit_pc`.
@@ -301,5 +309,6 @@ const _: () = {
         "host addresses are 64 bits in generated code"
     );
     assert!(size_of::<Callback>() == 8 && size_of::<SyscallCallback>() == 8);
+    assert!(size_of::<UnwindCallback>() == 8);
     assert!(offset::saved(FRAME_POINTER) - offset::saved(6) == 32);
 };

@@ -5,9 +5,10 @@
 
 use {
     crate::{
-        abi::{Anchor, Context, REGISTERS, offset},
+        abi::{Anchor, Context, Exception, REGISTERS, offset},
         host::{Ended, Host},
         run::{Frame, Run},
+        site::CallSite,
         translation,
     },
     std::panic::{AssertUnwindSafe, catch_unwind},
@@ -70,19 +71,39 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, site: u32) {
     }
 }
 
-/// [`Context::unwind`]: notes a frame that is being left, in case the interpreter goes on.
+/// [`Context::unwind`]: leaves the frame of a caller.
+///
+/// If the callee has ended the program, the frame is noted in case the interpreter goes on. If it
+/// returned with a meter that may not last, the interpreter goes on with this frame.
 ///
 /// # Safety
 /// See [`with_run`].
-pub(crate) unsafe extern "C" fn unwind<H: Host>(anchor: Anchor, site: u32) {
+pub(crate) unsafe extern "C" fn unwind<H: Host>(
+    anchor: Anchor,
+    site: u32,
+    meter: i64,
+    result: u64,
+) {
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
-            let site = run.image.calls[site as usize];
-            run.frames.push(Frame {
-                return_pc: site.return_pc,
-                saved: run.context.saved,
-            });
+            let CallSite { return_pc, saved } = run.image.calls[site as usize];
+            let context = &mut run.context;
+            if meter < 0 {
+                run.frames.push(Frame {
+                    return_pc,
+                    saved: context.saved,
+                });
+                return;
+            }
+            context.registers[0] = result;
+            for register in saved.iter() {
+                let value = context.saved[usize::from(register) - 6];
+                context.registers[usize::from(register)] = value;
+            }
+            context.meter = meter;
+            context.frame = context.left_frame;
+            context.exception = Exception::Bailout.at(return_pc);
         });
     }
 }

@@ -118,6 +118,7 @@ impl<'p, H: Host> Run<'p, H> {
             slots: [Slot::default(); SLOTS],
             registers: entry.registers,
             saved: [0; 5],
+            left_frame: 0,
             meter: entry.meter,
             frame,
             frame_limit: frame.wrapping_add(step.wrapping_mul(entry.max_call_depth)),

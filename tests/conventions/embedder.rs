@@ -4,7 +4,10 @@ use {
     super::{Canaries, Convention, common::Program},
     sbpf_cranelift::{CompileOptions, GeneratedCode},
     sbpf_runtime::{
-        abi::{Anchor, Callback, Context, Exception, REGISTERS, SyscallCallback, offset},
+        abi::{
+            Anchor, Callback, Context, Exception, REGISTERS, SyscallCallback, UnwindCallback,
+            offset,
+        },
         code::CodeMemory,
         host::{Ended, Host},
         run::{Entry, Frames, Image, Run},
@@ -30,6 +33,8 @@ pub(crate) enum Event {
     Syscall { pc: u32, arguments: [u64; 5] },
     /// It left a frame with these values in r6 to r9, 0 where they are no longer needed.
     Unwind { pc: u32, saved: [u64; 4] },
+    /// A callee returned to this pc with a meter that may not last.
+    Short { pc: u32, meter: i64, result: u64 },
 }
 
 /// A program and what has become of it.
@@ -100,7 +105,7 @@ impl Session {
         // nothing else calls them.
         unsafe {
             context.access = transmute::<*const (), Callback>(access);
-            context.unwind = transmute::<*const (), Callback>(unwind);
+            context.unwind = transmute::<*const (), UnwindCallback>(unwind);
             context.syscall = transmute::<*const (), SyscallCallback>(syscall);
         }
         context.entries = self.generated.entries().as_ptr();
@@ -177,10 +182,19 @@ pub(crate) unsafe fn access(anchor: Anchor, site: u32) {
 ///
 /// # Safety
 /// As [`session`].
-pub(crate) unsafe fn unwind(anchor: Anchor, site: u32) {
+pub(crate) unsafe fn unwind(anchor: Anchor, site: u32, meter: i64, result: u64) {
     // SAFETY: passed on to the caller.
     let (context, session) = unsafe { session(anchor) };
     let call = session.generated.calls()[site as usize];
+    if meter >= 0 {
+        context.exception = Exception::Bailout.at(call.return_pc);
+        session.events.push(Event::Short {
+            pc: call.return_pc,
+            meter,
+            result,
+        });
+        return;
+    }
     let value = |register: u8, set: RegisterSet| {
         let index = usize::from(register - 6);
         if set.contains(register) {

@@ -256,6 +256,26 @@ fn every_budget_is_left_to_the_interpreter() {
 }
 
 #[test]
+fn a_meter_that_may_not_last_is_passed_on_with_the_result() {
+    let text = "entrypoint:
+        call function_target
+        add64 r0, 1
+        exit
+        function_target:
+        mov64 r0, 7
+        exit";
+    for_all(SBPFVersion::V3, text, 4, |target, session, returned| {
+        assert!(returned < 0, "{target}: {returned}");
+        let short = Event::Short {
+            pc: 1,
+            meter: 1,
+            result: 7,
+        };
+        assert_eq!(session.events(), [short], "{target}");
+    });
+}
+
+#[test]
 fn values_survive_a_call_of_an_address() {
     let text = "entrypoint:
         mov64 r6, 16

@@ -173,7 +173,7 @@ macro_rules! callbacks {
             use super::*;
 
             callback!($abi, access(anchor: Anchor, site: u32), $enter, $leave, "mov rax, rcx");
-            callback!($abi, unwind(anchor: Anchor, site: u32), $enter, $leave, "mov rax, rcx");
+            callback!($abi, unwind(anchor: Anchor, site: u32, meter: i64, result: u64), $enter, $leave, "mov rax, rcx");
             callback!(
                 $abi,
                 syscall(anchor: Anchor, pc: u32, index: u32, meter: i64) -> i64,

@@ -100,6 +100,7 @@ fn tiered(runs: u64, instructions_per_slot: u64) -> Policy {
     let mut hotness = Hotness::default();
     hotness.runs = runs;
     hotness.instructions_per_slot = instructions_per_slot;
+    hotness.instructions = 0;
     Policy::Tiered(hotness)
 }
 
@@ -229,19 +230,25 @@ fn threads_compile_once() {
 fn stored_code_is_used_although_the_program_is_not_hot() {
     let folder = tempfile::tempdir().expect("there is room");
     let mut machine = Machine::new(case(5));
-    let never = tiered(u64::MAX, u64::MAX);
-    let cold = |cache: &Cache| TieredProgram::new(&machine.executable, never, &options(cache));
-    let first = cold(&Cache::in_directory(folder.path()));
+    // Warm after ten runs, and hot after more than there are.
+    let warm = tiered(320, u64::MAX);
+    let cold = |cache: &Cache| TieredProgram::new(&machine.executable, warm, &options(cache));
     let cache = Cache::in_directory(folder.path());
     drop(TieredProgram::new(
         &machine.executable,
         Policy::Eager,
         &options(&cache),
     ));
-    let second = cold(&Cache::in_directory(folder.path()));
-    // A look that finds nothing is not repeated.
-    machine.run(&first, 1_000);
+    let cache = Cache::in_directory(folder.path());
+    let second = cold(&cache);
+    for _ in 0..9 {
+        machine.run(&second, 1_000);
+    }
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(machine.tier(&second), Tier::Interpreter, "it is not warm");
     machine.run_until_compiled(&second);
+    let statistics = cache.statistics();
+    assert_eq!((statistics.compiled, statistics.directory_hits), (0, 1));
 }
 
 #[test]

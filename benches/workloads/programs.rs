@@ -49,17 +49,19 @@ impl Program {
 
 /// All ten programs.
 pub(crate) fn all() -> Vec<Program> {
+    let programs = elves();
+    programs.iter().map(|(name, elf)| load(name, elf)).collect()
+}
+
+/// Their names and files.
+pub(crate) fn elves() -> Vec<(&'static str, Vec<u8>)> {
     let elves: Vec<_> = spl_programs(&Default::default())
         .into_iter()
         .chain(core_bpf_programs(&Default::default(), |_| true))
         .filter_map(|(_, account)| elf_in(&account.data_clone()).map(<[u8]>::to_vec))
         .collect();
     assert_eq!(elves.len(), NAMES.len(), "programs in the crate");
-    NAMES
-        .iter()
-        .zip(&elves)
-        .map(|(name, elf)| load(name, elf))
-        .collect()
+    NAMES.into_iter().zip(elves).collect()
 }
 
 /// The program in an account's data, which may begin with the loader's own header.
@@ -74,7 +76,7 @@ fn elf_in(data: &[u8]) -> Option<&[u8]> {
 }
 
 /// Loads and verifies a program.
-fn load(name: &str, elf: &[u8]) -> Program {
+pub(crate) fn load(name: &str, elf: &[u8]) -> Program {
     let mut loader = BuiltinProgram::new_loader(Config::default());
     for syscall in undefined_symbols(elf) {
         if let Err(error) = MockSyscall::register(&mut loader, &syscall) {

@@ -4,7 +4,7 @@ use {
     super::{
         lower,
         owned::OwnedProgram,
-        policy::Policy,
+        policy::{Policy, Temperature},
         worker::{self, Answer, Task, Ticket},
     },
     crate::{CompileError, CompileOptions, CompiledProgram, config, program::Identity},
@@ -68,7 +68,7 @@ enum CompileFailure {
 /// What the background was asked for.
 #[derive(Debug, Default)]
 struct Background {
-    looked: bool,
+    has_looked: bool,
     pending: Option<Arc<Ticket>>,
 }
 
@@ -122,7 +122,11 @@ impl<C: ContextObject> TieredProgram<C> {
             match self.policy {
                 Policy::Eager => {}
                 Policy::Lazy => self.compile(executable),
-                Policy::Tiered(_) => self.look(executable),
+                Policy::Tiered(_) => {
+                    if let Ok(mut background) = self.background.try_lock() {
+                        self.receive(executable, &mut background);
+                    }
+                }
             }
         }
         self.now()
@@ -143,17 +147,27 @@ impl<C: ContextObject> TieredProgram<C> {
         let runs = self.runs.fetch_add(1, Relaxed).saturating_add(1);
         let before = self.instructions.fetch_add(instructions, Relaxed);
         let executed = before.saturating_add(instructions);
-        let slots = self.identity.slots().max(1);
-        let is_hot = runs >= hotness.runs || executed / slots >= hotness.instructions_per_slot;
-        if !is_hot || self.compiled.get().is_some() || Identity::of(executable) != self.identity {
+        let temperature = hotness.of(self.identity.slots(), runs, executed);
+        if temperature == Temperature::Cold
+            || self.compiled.get().is_some()
+            || Identity::of(executable) != self.identity
+        {
             return;
         }
         // Somebody else is looking after it.
-        if let Ok(mut background) = self.background.try_lock() {
-            self.receive(executable, &mut background);
-            if background.pending.is_none() && self.compiled.get().is_none() {
-                background.pending = self.submit(executable, Task::Compile);
-            }
+        let Ok(mut background) = self.background.try_lock() else {
+            return;
+        };
+        self.receive(executable, &mut background);
+        if background.pending.is_some() || self.compiled.get().is_some() {
+            return;
+        }
+        if temperature == Temperature::Hot {
+            background.pending = self.submit(executable, Task::Compile);
+        } else if !std::mem::replace(&mut background.has_looked, true)
+            && self.options.cache.may_have_code()
+        {
+            background.pending = self.submit(executable, Task::Find);
         }
     }
 
@@ -193,20 +207,6 @@ impl<C: ContextObject> TieredProgram<C> {
                 .map(|program| Compiled { program, time })
                 .map_err(CompileFailure::Error)
         });
-    }
-
-    /// Takes what the background has found, and has it look into the cache before the first run.
-    fn look(&self, executable: &Executable<C>) {
-        let Ok(mut background) = self.background.try_lock() else {
-            return;
-        };
-        self.receive(executable, &mut background);
-        if !background.looked {
-            background.looked = true;
-            if self.options.cache.may_have_code() {
-                background.pending = self.submit(executable, Task::Find);
-            }
-        }
     }
 
     /// Takes the answer of the background, if there is one.

@@ -14,7 +14,6 @@ use {
         path::Path,
         process::Command,
         sync::Arc,
-        thread,
         time::{Duration, Instant},
     },
     test_utils::{TestContextObject, create_vm},
@@ -76,7 +75,6 @@ fn tiered() {
         while statistics().cranelift_runs == before {
             assert!(start.elapsed() < PATIENCE, "it is never compiled");
             run(executable);
-            thread::sleep(Duration::from_micros(100));
         }
         assert!(run(executable));
         before = statistics().cranelift_runs;

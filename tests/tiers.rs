@@ -322,20 +322,17 @@ fn another_executable_runs_on_the_lower_tier() {
 /// In a process of its own, because other tests start the thread.
 #[cfg(target_os = "linux")]
 mod alone {
-    use {super::*, std::process::Command};
+    use {
+        super::*,
+        common::alone::{ignored_test, is_emulated},
+    };
 
     fn in_a_process_of_its_own(test: &str) {
-        let status = Command::new(std::env::current_exe().expect("there is one"))
-            .args([
-                "--exact",
-                test,
-                "--ignored",
-                "--nocapture",
-                "--test-threads=1",
-            ])
-            .status()
-            .expect("it starts");
-        assert!(status.success());
+        // What an emulator counts and limits is its own.
+        if !is_emulated() {
+            let status = ignored_test(test).status().expect("it starts");
+            assert!(status.success());
+        }
     }
 
     fn threads() -> usize {
@@ -376,10 +373,51 @@ mod alone {
     #[test]
     #[ignore = "a part of the test above"]
     fn no_thread_can_be_had() {
-        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let mut machine = Machine::new(case(2));
         let program = TieredProgram::new(&machine.executable, tiered(1, 0), &options(&cache()));
         // Enough for what runs, too little for the stack of a thread.
+        with_address_space(1 << 20, || {
+            for _ in 0..20 {
+                machine.run(&program, 1_000);
+                assert_eq!(machine.tier(&program), Tier::Interpreter);
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        machine.run_until_compiled(&program);
+    }
+
+    #[test]
+    fn without_memory_for_code_programs_stay_on_the_lower_tier() {
+        in_a_process_of_its_own("alone::no_memory_for_code");
+    }
+
+    #[test]
+    #[ignore = "a part of the test above"]
+    fn no_memory_for_code() {
+        let mut machine = Machine::new(case(2));
+        let new = |machine: &Machine| {
+            let options = options(&Cache::none());
+            TieredProgram::new(&machine.executable, Policy::Eager, &options)
+        };
+        // Memory that was used before can be had again, but no more.
+        drop(new(&machine));
+        with_address_space(0, || {
+            let program = new(&machine);
+            assert!(matches!(
+                program.compile_error(),
+                Some(CompileError::CodeMemory(_))
+            ));
+            machine.run(&program, 1_000);
+            assert_eq!(machine.tier(&program), Tier::Interpreter);
+        });
+        let program = new(&machine);
+        machine.run(&program, 1_000);
+        assert_eq!(machine.tier(&program), Tier::Cranelift);
+    }
+
+    /// Does `work` with so many bytes of address space beyond those in use.
+    fn with_address_space(more: u64, work: impl FnOnce()) {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let pages = std::fs::read_to_string("/proc/self/statm").expect("it is Linux");
         let pages = pages
             .split(' ')
@@ -387,7 +425,6 @@ mod alone {
             .and_then(|pages| pages.parse::<u64>().ok());
         let page = rustix::param::page_size() as u64;
         let limits = getrlimit(Resource::As);
-        let little = pages.expect("it is a number") * page + (1 << 20);
         let set = |current| {
             let limit = Rlimit {
                 current,
@@ -395,13 +432,8 @@ mod alone {
             };
             setrlimit(Resource::As, limit).expect("it may be lowered");
         };
-        set(Some(little));
-        for _ in 0..20 {
-            machine.run(&program, 1_000);
-            assert_eq!(machine.tier(&program), Tier::Interpreter);
-            thread::sleep(Duration::from_millis(1));
-        }
+        set(Some(pages.expect("it is a number") * page + more));
+        work();
         set(limits.current);
-        machine.run_until_compiled(&program);
     }
 }

@@ -70,7 +70,12 @@ enum CompileFailure {
 struct Background {
     has_looked: bool,
     pending: Option<Arc<Ticket>>,
+    /// The run before which there is no use in asking again.
+    next_try: u64,
 }
+
+/// Where no thread can be had, or too many programs wait for it, asking takes more time than a run.
+const RUNS_BETWEEN_TRIES: u64 = 256;
 
 impl<C: ContextObject> TieredProgram<C> {
     /// A tiered program of `executable`; compiled at once if the policy is [`Policy::Eager`].
@@ -163,7 +168,10 @@ impl<C: ContextObject> TieredProgram<C> {
             return;
         }
         if temperature == Temperature::Hot {
-            background.pending = self.submit(executable, Task::Compile);
+            if runs >= background.next_try {
+                background.pending = self.submit(executable, Task::Compile);
+                background.next_try = runs.saturating_add(RUNS_BETWEEN_TRIES);
+            }
         } else if !std::mem::replace(&mut background.has_looked, true)
             && self.options.cache.may_have_code()
         {

@@ -4,7 +4,7 @@
 #![cfg(unix)]
 
 use {
-    super::{directory::files, *},
+    super::{common::alone::ignored_test, directory::files, *},
     rand::{Rng, SeedableRng},
     rand_chacha::ChaCha8Rng,
     sbpf_cranelift::CacheOptions,
@@ -13,7 +13,7 @@ use {
         fs::{self, File},
         io::{Seek, SeekFrom, Write},
         path::Path,
-        process::{Command, Stdio},
+        process::Stdio,
         thread,
         time::{Duration, Instant},
     },
@@ -31,8 +31,7 @@ fn processes_share_a_directory_that_is_damaged() {
     let folder = tempfile::tempdir().expect("there is room");
     let mut workers: Vec<_> = (0..PROCESSES)
         .map(|_| {
-            Command::new(env::current_exe().expect("there is one"))
-                .args(["--exact", "processes::worker", "--ignored", "--nocapture"])
+            ignored_test("processes::worker")
                 .env(VARIABLE, folder.path())
                 .stdout(Stdio::piped())
                 .spawn()

@@ -11,6 +11,7 @@ use {
     },
     std::{
         env,
+        ffi::OsString,
         path::Path,
         process::Command,
         sync::Arc,
@@ -30,7 +31,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs another test of this file with `variables`.
 fn run_alone(test: &str, variables: &[(&str, &Path)]) {
-    let status = Command::new(env::current_exe().expect("there is one"))
+    let program = env::current_exe().expect("there is one");
+    // The program that executes it, if this machine doesn't do so itself.
+    let runner = env::var("SBPF_RUNNER").unwrap_or_default();
+    let mut words = runner
+        .split_whitespace()
+        .map(OsString::from)
+        .chain([program.into()]);
+    let status = Command::new(words.next().expect("there is the program"))
+        .args(words)
         .args(["--exact", test, "--ignored", "--nocapture"])
         .env_remove("SBPF_CRANELIFT_ENGINE")
         .envs(variables.iter().copied())

@@ -54,17 +54,17 @@ impl fmt::Display for Statistics {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "loaded={} compiled={} refused={} compile_ms={} hand_written_compiled={} \
-             cranelift_runs={} hand_written_runs={} interpreter_runs={} found={}",
+            "loaded={} compiled={} found={} refused={} compile_ms={} hand_written_compiled={} \
+             cranelift_runs={} hand_written_runs={} interpreter_runs={}",
             self.loaded,
             self.compiled,
+            self.found,
             self.refused,
             self.compile_time.as_millis(),
             self.hand_written_compiled,
             self.cranelift_runs,
             self.hand_written_runs,
             self.interpreter_runs,
-            self.found,
         )
     }
 }

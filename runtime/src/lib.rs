@@ -22,3 +22,6 @@ pub mod host;
 pub mod run;
 pub mod site;
 pub mod translation;
+
+/// The version of this crate, whose layouts are part of what code depends on.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -21,6 +21,8 @@ impl CodeKey {
     pub(crate) fn of(program: &Program<'_>, options: &CompileOptions, isa: &dyn TargetIsa) -> Self {
         let mut key = Builder(blake3::Hasher::new());
         key.text(env!("CARGO_PKG_VERSION"));
+        key.text(sbpf_lowering::VERSION);
+        key.text(sbpf_runtime::VERSION);
         key.text(env!("SOURCE_FINGERPRINT"));
         key.text(cranelift_codegen::VERSION);
         key.machine(isa);

@@ -2,23 +2,19 @@
 
 #[allow(
     dead_code,
-    reason = "shared by the benches, none of which uses all of it"
+    unused_imports,
+    reason = "most of the command line, and its tests, are not needed here"
 )]
-mod harness;
-#[allow(
-    dead_code,
-    reason = "shared by the benches, none of which uses all of it"
-)]
-mod workloads;
+#[path = "../src/cli/mod.rs"]
+mod cli;
 
 use {
-    criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime},
-    harness::{
-        compilers,
-        engine::{Engine, HAS_HAND_WRITTEN},
+    cli::{
+        compare::{competitor::Competitor, compilers, programs},
+        program::Program,
     },
+    criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime},
     std::time::{Duration, Instant},
-    workloads::programs::Program,
 };
 
 fn main() {
@@ -28,11 +24,9 @@ fn main() {
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
         .configure_from_args();
-    for program in workloads::programs::all()
-        .iter()
-        .chain(&workloads::synthetic::all())
-    {
-        bench(&mut criterion, program);
+    for source in programs::all().unwrap_or_else(|error| panic!("{error}")) {
+        let program = source.load().unwrap_or_else(|error| panic!("{error}"));
+        bench(&mut criterion, &program);
     }
     criterion.final_summary();
 }
@@ -41,31 +35,35 @@ fn main() {
 fn bench(criterion: &mut Criterion, program: &Program) {
     let mut group = criterion.benchmark_group(format!("compile/{}", program.name));
     group.sampling_mode(SamplingMode::Flat);
-    group.throughput(Throughput::Elements(program.instructions() as u64));
-    if HAS_HAND_WRITTEN {
-        bench_compiler(&mut group, Engine::HandWritten, program, |program| {
-            compilers::hand_written(program).unwrap_or_default()
-        });
+    group.throughput(Throughput::Elements(program.instruction_slots() as u64));
+    for competitor in Competitor::available() {
+        if matches!(competitor, Competitor::HandWritten | Competitor::Cranelift) {
+            bench_compiler(&mut group, competitor, program);
+        }
     }
-    bench_compiler(&mut group, Engine::Cranelift, program, compilers::cranelift);
     group.finish();
 }
 
 /// Benches one compiler, then prints what it makes of an instruction, unless it was filtered out.
 fn bench_compiler(
     group: &mut BenchmarkGroup<'_, WallTime>,
-    engine: Engine,
+    competitor: Competitor,
     program: &Program,
-    compile: impl Fn(&Program) -> usize,
 ) {
+    let Some(engine) = competitor.engine() else {
+        return;
+    };
     let mut runs = 0;
     let mut time = Duration::ZERO;
     let mut code_bytes = 0;
-    group.bench_function(engine.name(), |bencher| {
+    group.bench_function(competitor.name(), |bencher| {
         bencher.iter_custom(|iterations| {
             let start = Instant::now();
             for _ in 0..iterations {
-                code_bytes = compile(program);
+                match compilers::compile(engine, &program.executable) {
+                    Ok(compilation) => code_bytes = compilation.code_bytes,
+                    Err(refusal) => panic!("{}: {refusal:?}", program.name),
+                }
             }
             let elapsed = start.elapsed();
             runs += iterations;
@@ -74,11 +72,11 @@ fn bench_compiler(
         });
     });
     if runs > 0 {
-        let instructions = program.instructions() as f64;
+        let instructions = program.instruction_slots() as f64;
         println!(
             "{} with {}: {:.1} code bytes and {:.0} ns per instruction\n",
             program.name,
-            engine.name(),
+            competitor.name(),
             code_bytes as f64 / instructions,
             time.as_nanos() as f64 / runs as f64 / instructions,
         );

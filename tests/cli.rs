@@ -793,7 +793,8 @@ fn bad_options_are_one_line() {
         ),
         (
             vec!["run", "--sample", "nothing"],
-            "--sample: there is no \"nothing\"; there are token-2022-transfer, token-transfer, memo",
+            "--sample: there is no \"nothing\"; there are token-2022-transfer, token-transfer, memo, \
+             associated-token-create, lookup-table-extend, stake-delegate",
         ),
         (vec!["walk"], "unrecognized subcommand 'walk'"),
         (

@@ -95,6 +95,33 @@ fn walking_off_the_end() {
     }
 }
 
+/// A walk beside a pointer that stays: when the handler moves the region that both are in, what the
+/// loop knows of the other's place is out of date.
+#[test]
+fn walking_beside_a_pointer_that_stays() {
+    for version in SBPFVersion::ALL {
+        for handler in HANDLERS {
+            for place in [MM_INPUT_START, MM_STACK_START + 10 * 4096 - 32] {
+                let mut text = Text::new(*version);
+                text.constant(6, place);
+                text.constant(7, place);
+                let start = text.pc();
+                text.load(Size::Byte, 2, 7, 3);
+                text.store(Size::Double, 6, 0, 2);
+                text.push(ADD64_IMM, 2, 0, 0, 1);
+                text.store(Size::Byte, 7, 3, 2);
+                text.push(ADD64_REG, 0, 2, 0, 0);
+                text.push(ADD64_IMM, 6, 0, 0, 5);
+                let distance = start as i64 - text.pc() as i64 - 1;
+                text.push(JA, 0, 0, distance as i16, 0);
+                handled(Case::text(&text, &[]), handler, 32, true)
+                    .budget(300)
+                    .check();
+            }
+        }
+    }
+}
+
 /// Accesses around, within and across adjacent regions, the first of which may grow.
 #[test]
 fn growing_into_a_neighbour() {

@@ -1,19 +1,8 @@
 //! How long it takes until a program is ready to run, by the way it gets there.
 
-#[allow(
-    dead_code,
-    reason = "shared by the benches, none of which uses all of it"
-)]
-#[path = "../harness/mod.rs"]
-mod harness;
+mod host;
 mod ready;
 mod runs;
-#[allow(
-    dead_code,
-    reason = "shared by the benches, none of which uses all of it"
-)]
-#[path = "../workloads/mod.rs"]
-mod workloads;
 
 use {
     comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN},
@@ -51,3 +40,26 @@ fn median(mut times: Vec<Duration>) -> Duration {
 fn text(time: Duration) -> String {
     format!("{time:.1?}")
 }
+
+/// Whether the hand-written JIT exists here.
+const HAS_HAND_WRITTEN: bool = cfg!(all(
+    feature = "hand-written",
+    target_arch = "x86_64",
+    not(target_os = "windows")
+));
+
+#[cfg(all(
+    feature = "hand-written",
+    target_arch = "x86_64",
+    not(target_os = "windows")
+))]
+fn compile_by_hand(executable: &solana_sbpf::elf::Executable<host::BenchContext>) {
+    executable.jit_compile().expect("it compiles");
+}
+
+#[cfg(not(all(
+    feature = "hand-written",
+    target_arch = "x86_64",
+    not(target_os = "windows")
+)))]
+fn compile_by_hand(_: &solana_sbpf::elf::Executable<host::BenchContext>) {}

@@ -2,9 +2,9 @@
 
 use {
     crate::{
-        harness::{compilers, context::BenchContext},
+        compile_by_hand,
+        host::{self, BenchContext, Program},
         median, table, text,
-        workloads::programs::{self, Program},
     },
     sbpf_cranelift::{Cache, CodeOrigin, CompileOptions, CompiledProgram},
     std::{
@@ -30,7 +30,7 @@ pub(crate) fn print(filter: Option<&str>) {
         "from memory, another executable",
         "from memory, same executable",
     ]);
-    for program in programs::all() {
+    for program in host::all() {
         if filter.is_none_or(|filter| program.name.contains(filter)) {
             table.add_row(row(program));
         }
@@ -41,7 +41,7 @@ pub(crate) fn print(filter: Option<&str>) {
 /// One program by every way.
 fn row(program: Program) -> Vec<String> {
     let instructions = program.instructions();
-    let hand_written = times(ROUNDS, || compilers::hand_written(&program));
+    let hand_written = times(ROUNDS, || compile_by_hand(&program.executable));
     let Program {
         name, executable, ..
     } = program;

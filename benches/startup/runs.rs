@@ -2,14 +2,15 @@
 
 use {
     crate::{
-        harness::{block::Block, context::BenchContext, engine::HAS_HAND_WRITTEN},
+        HAS_HAND_WRITTEN, compile_by_hand,
+        host::{self, BenchContext},
         median, table, text,
-        workloads::programs,
     },
     sbpf_cranelift::{Cache, CompileOptions, Hotness, Policy, TieredProgram},
     solana_sbpf::{
+        aligned_memory::AlignedMemory,
         assembler::assemble,
-        ebpf,
+        ebpf::{self, HOST_ALIGN},
         elf::Executable,
         memory_region::{MemoryMapping, MemoryRegion},
         program::BuiltinProgram,
@@ -71,8 +72,8 @@ type Load<'a> = &'a dyn Fn() -> Executable<BenchContext>;
 
 /// Prints the tables.
 pub(crate) fn print() {
-    let (name, elf) = programs::elves().swap_remove(1);
-    let load = || programs::load(name, &elf).executable;
+    let (name, elf) = host::elves().swap_remove(1);
+    let load = || host::load(name, &elf).executable;
     print_table(name, 1_000, &[1, 1_000, 30_000], &load);
     let load = || {
         let text = "
@@ -177,7 +178,8 @@ fn measure(way: &Way, cache: &Cache, load: Load<'_>, budget: u64, runs: u64) -> 
     let program = TieredProgram::new(&executable, way.policy, &options(cache));
     let config = executable.get_config();
     let version = executable.get_sbpf_version();
-    let (stack, input) = (Block::zeroed(config.stack_size()), Block::zeroed(1 << 10));
+    let mut stack = AlignedMemory::<HOST_ALIGN>::zero_filled(config.stack_size());
+    let mut input = AlignedMemory::<HOST_ALIGN>::zero_filled(1 << 10);
     let gap = if version.stack_frame_gaps() && config.enable_stack_frame_gaps {
         config.stack_frame_size as u64
     } else {
@@ -185,10 +187,10 @@ fn measure(way: &Way, cache: &Cache, load: Load<'_>, budget: u64, runs: u64) -> 
     };
     let regions = vec![
         executable.get_ro_region(),
-        MemoryRegion::new_gapped(stack.host(), ebpf::MM_STACK_START, gap),
-        MemoryRegion::new(input.host(), ebpf::MM_INPUT_START),
+        MemoryRegion::new_gapped(&mut stack, ebpf::MM_STACK_START, gap),
+        MemoryRegion::new(&mut input, ebpf::MM_INPUT_START),
     ];
-    // SAFETY: the blocks outlive the mapping, which goes with the context; plain integers may be
+    // SAFETY: the memory outlives the mapping, which goes with the context; plain integers may be
     // overwritten with any bytes.
     let mapping = unsafe { MemoryMapping::new(regions, config, version) };
     let mut context = BenchContext::new(mapping.expect("the regions are in order"));
@@ -217,19 +219,3 @@ fn measure(way: &Way, cache: &Cache, load: Load<'_>, budget: u64, runs: u64) -> 
         instructions,
     }
 }
-
-#[cfg(all(
-    feature = "hand-written",
-    target_arch = "x86_64",
-    not(target_os = "windows")
-))]
-fn compile_by_hand(executable: &Executable<BenchContext>) {
-    executable.jit_compile().expect("it compiles");
-}
-
-#[cfg(not(all(
-    feature = "hand-written",
-    target_arch = "x86_64",
-    not(target_os = "windows")
-)))]
-fn compile_by_hand(_: &Executable<BenchContext>) {}

@@ -106,6 +106,11 @@ impl Accesses {
 }
 
 impl Group {
+    /// Log2 of the span, rounded up.
+    pub fn log2_span(&self) -> u32 {
+        self.span.next_power_of_two().trailing_zeros()
+    }
+
     /// Takes in one more access, if the range does not become too wide.
     fn join(&mut self, offset: i32, size: u32, store: bool, index: usize) -> bool {
         let low = self.low.min(offset);

@@ -252,7 +252,9 @@ impl FunctionCx<'_> {
             return *callee;
         }
         let signature = match name {
-            FunctionName::Access | FunctionName::AccessSlow => access_signature(),
+            FunctionName::Access | FunctionName::AccessSlow => {
+                access_signature(CallConv::PreserveAll)
+            }
             _ => signature(registers),
         };
         let callee = declare(&mut self.builder, name, signature);
@@ -261,12 +263,10 @@ impl FunctionCx<'_> {
     }
 }
 
-/// The signature of a [`sbpf_runtime::abi::Callback`].
-pub(crate) fn callback_signature(convention: CallConv) -> Signature {
+/// The signature of a [`sbpf_runtime::abi::AccessCallback`], and of what forwards to it.
+pub(crate) fn access_signature(convention: CallConv) -> Signature {
     let mut signature = Signature::new(convention);
-    signature
-        .params
-        .extend([AbiParam::new(I64), AbiParam::new(I32)]);
+    signature.params.extend([I64, I64, I32].map(AbiParam::new));
     signature
 }
 
@@ -287,11 +287,6 @@ fn syscall_signature(convention: CallConv) -> Signature {
         .extend([I64, I32, I32, I64].map(AbiParam::new));
     signature.returns.push(AbiParam::new(I64));
     signature
-}
-
-/// The signature of the function that forwards to the access callback.
-pub(crate) fn access_signature() -> Signature {
-    callback_signature(CallConv::PreserveAll)
 }
 
 /// Declares a function of the same program, within reach of a direct call.

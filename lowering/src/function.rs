@@ -39,7 +39,9 @@ use {
         exception::Shared,
         insn::{Insn, Operation},
         liveness::Liveness,
+        loops::Loops,
         role::Role,
+        translation::LoopCaches,
         units::{UnitId, Units},
     },
     cranelift_codegen::ir::{
@@ -157,6 +159,8 @@ pub(crate) struct FunctionCx<'a> {
     /// Blocks that exceptions share, once something needs them.
     pub(crate) shared: [Option<Block>; Shared::COUNT],
     pub(crate) callees: HashMap<FunctionName, FuncRef>,
+    /// What groups of accesses in loops keep.
+    pub(crate) loop_caches: LoopCaches,
 }
 
 /// Where lowering is within a basic block.
@@ -191,6 +195,7 @@ pub(crate) fn lower_unit(
     builder.seal_block(entry);
     let arguments = builder.block_params(entry).to_vec();
     let blocks = local_blocks(analysis, unit, &mut builder);
+    let loop_caches = loop_caches(analysis, unit, &mut builder);
     let mut cx = FunctionCx {
         builder,
         analysis,
@@ -206,6 +211,7 @@ pub(crate) fn lower_unit(
         meter,
         shared: [None; Shared::COUNT],
         callees: HashMap::new(),
+        loop_caches,
     };
     cx.builder.def_var(meter, arguments[1]);
     for (register, value) in parameters.iter().zip(&arguments[3..]) {
@@ -217,10 +223,27 @@ pub(crate) fn lower_unit(
     cx.builder.finalize(target);
 }
 
+fn loop_caches(
+    analysis: &Analysis<'_>,
+    unit: UnitId,
+    builder: &mut FunctionBuilder<'_>,
+) -> LoopCaches {
+    let unit = analysis.units.unit(unit);
+    let loops = Loops::find(&analysis.graph, unit);
+    let groups = loops.cached_groups(
+        &analysis.graph,
+        unit,
+        &analysis.liveness,
+        &analysis.program.dialect,
+    );
+    LoopCaches::declare(loops, &groups, builder)
+}
+
 impl FunctionCx<'_> {
     fn lower_blocks(&mut self) {
         let analysis = self.analysis;
         let unit = analysis.units.unit(self.unit);
+        self.enter_loop(None, unit.entry);
         self.go_to(unit.entry);
         for &block in &unit.blocks {
             self.lower_block(block);
@@ -257,13 +280,15 @@ impl FunctionCx<'_> {
                 spent: charge.carried as i32 + index as i32,
             };
             if insn.ends_block() {
+                self.enter_loops(id);
                 self.lower_terminator(id, position, insn);
                 return;
             }
-            self.translate_group(&mut translated, &accesses, &insns, index, position);
+            self.translate_group(id, &mut translated, &accesses, &insns, index, position);
             self.lower_insn(position, insn, translated.of(&accesses, index));
             self.end_stretch(&mut translated, &accesses, index);
         }
+        self.enter_loops(id);
         if charge.settles {
             self.pay(charge.carried + block.cost);
         }
@@ -325,6 +350,13 @@ impl FunctionCx<'_> {
             Operation::Raise(exception) => self.raise_at(at, exception),
             Operation::CallAndRaise(exception) => self.call_and_raise(at, exception),
             _ => unreachable!("`Insn::ends_block` sends it to `lower_insn`"),
+        }
+    }
+
+    /// Prepares the loops that control may enter behind a basic block.
+    fn enter_loops(&mut self, from: BlockId) {
+        for next in self.analysis.graph.block(from).successors() {
+            self.enter_loop(Some(from), next);
         }
     }
 

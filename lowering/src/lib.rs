@@ -28,10 +28,12 @@ pub mod function;
 pub mod insn;
 mod jump;
 pub mod liveness;
+pub mod loops;
 mod memory;
 mod meter;
 mod role;
 pub mod trampolines;
+mod translation;
 pub mod units;
 
 use {

@@ -1,35 +1,15 @@
-//! The address-translation blocks, and the loads and stores behind them.
-//!
-//! The ladder, cheapest first:
-//!
-//! 1. `[r10 + constant]` inside of the frame:
-//!    `-frame_size <= offset && offset + size <= 0`. The frame's host address is at hand and its
-//!    whole extent was verified when the program was entered: no check.
-//! 2. A group of accesses off one base: `address - start < limit`, with the slot of the region cache
-//!    that the address selects and its limit for the span, rounded up; for a wide span
-//!    `address - start < length && address - start + span <= length`. The accesses need no check of
-//!    their own.
-//! 3. The access callback: it finds the region in the mapping and fills the cache.
-//! 4. The interpreter, which executes the stretch with the mapping's own load and store: handlers,
-//!    accesses across regions and every access violation.
+//! Loads and stores, and how they share checks.
 
 use {
     crate::{
-        accesses::{Accesses, Group, Stretch},
-        exception::Shared,
-        function::{FunctionCx, FunctionName, Position, TRUSTED},
+        accesses::Accesses,
+        cfg::BlockId,
+        function::{FunctionCx, Position},
         insn::{Insn, Operand},
-        role::Role,
+        translation::Checked,
     },
-    cranelift_codegen::ir::{
-        Block, BlockArg, InstBuilder, MemFlagsData, Value,
-        condcodes::IntCC,
-        types::{I32, I64},
-    },
-    sbpf_runtime::{
-        abi::{FRAME_POINTER, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, offset},
-        site::{AccessSite, RegisterSet},
-    },
+    cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value, types::I64},
+    sbpf_runtime::abi::FRAME_POINTER,
 };
 
 /// Memory flags of the program's memory: checked before, aligned by chance.
@@ -62,6 +42,7 @@ impl FunctionCx<'_> {
     /// Emits the check of a group before its first access.
     pub(crate) fn translate_group(
         &mut self,
+        block: BlockId,
         translated: &mut Translated,
         accesses: &Accesses,
         insns: &[(u32, &Insn)],
@@ -78,8 +59,19 @@ impl FunctionCx<'_> {
         let behind = *translated
             .behind
             .get_or_insert_with(|| self.builder.create_block());
-        let rest = &insns[index..=stretch.last];
-        translated.hosts[number] = Some(self.translate(group, stretch, rest, at, behind));
+        let access = Checked {
+            block,
+            group,
+            stretch,
+            rest: &insns[index..=stretch.last],
+            at,
+            behind,
+        };
+        let host = match self.loop_caches.of(block, number) {
+            Some(cache) => self.translate_in_loop(&access, cache),
+            None => self.translate(&access),
+        };
+        translated.hosts[number] = Some(host);
     }
 
     /// Ends a stretch behind its last instruction: here the interpreter comes back.
@@ -98,141 +90,6 @@ impl FunctionCx<'_> {
             self.builder.seal_block(behind);
             self.builder.switch_to_block(behind);
         }
-    }
-
-    /// The host address of a group's lowest offset.
-    fn translate(
-        &mut self,
-        group: &Group,
-        stretch: &Stretch,
-        rest: &[(u32, &Insn)],
-        at: Position,
-        behind: Block,
-    ) -> Value {
-        let miss = self.cold_block(Role::Access { pc: at.pc });
-        let hit = self.builder.create_block();
-        let ready = self.builder.create_block();
-        let host = self.builder.append_block_param(ready, I64);
-        self.comments.block(hit, Role::Translation { pc: at.pc });
-
-        let mut address = self.register(group.base);
-        if group.low != 0 {
-            let low = self.constant(i64::from(group.low));
-            address = self.builder.ins().iadd(address, low);
-        }
-        let shift = self.constant(i64::from(SLOT_SHIFT - SLOT_SIZE_SHIFT));
-        let slot = self.builder.ins().ushr(address, shift);
-        let mask = self.constant(((SLOTS - 1) << SLOT_SIZE_SHIFT) as i64);
-        let slot = self.builder.ins().band(slot, mask);
-        let entry = self.builder.ins().iadd(self.context, slot);
-        let access = if group.store {
-            offset::STORE
-        } else {
-            offset::LOAD
-        };
-        let load = |this: &mut Self, field: i32| {
-            this.builder.ins().load(I64, TRUSTED, entry, access + field)
-        };
-        let start = load(self, offset::START);
-        let distance = self.builder.ins().isub(address, start);
-        let log2_span = group.span.next_power_of_two().trailing_zeros();
-        if log2_span < LIMITS as u32 {
-            let limit = load(self, offset::limit(log2_span));
-            let is_inside = self
-                .builder
-                .ins()
-                .icmp(IntCC::UnsignedLessThan, distance, limit);
-            self.builder.ins().brif(is_inside, hit, &[], miss, &[]);
-        } else {
-            let length = load(self, offset::limit(0));
-            let starts_inside = self
-                .builder
-                .ins()
-                .icmp(IntCC::UnsignedLessThan, distance, length);
-            let check_end = self.builder.create_block();
-            self.builder
-                .ins()
-                .brif(starts_inside, check_end, &[], miss, &[]);
-            self.builder.seal_block(check_end);
-            self.builder.switch_to_block(check_end);
-            let span = self.constant(i64::from(group.span));
-            let end = self.builder.ins().iadd(distance, span);
-            let ends_inside = self
-                .builder
-                .ins()
-                .icmp(IntCC::UnsignedLessThanOrEqual, end, length);
-            self.builder.ins().brif(ends_inside, hit, &[], miss, &[]);
-        }
-        self.builder.seal_block(hit);
-        self.builder.seal_block(miss);
-
-        self.builder.switch_to_block(hit);
-        let origin = load(self, offset::HOST);
-        let found = self.builder.ins().iadd(origin, distance);
-        self.builder.ins().jump(ready, &[BlockArg::Value(found)]);
-
-        self.access_slowly(group, stretch, rest, at, (miss, ready, behind));
-        self.builder.seal_block(ready);
-        self.builder.switch_to_block(ready);
-        host
-    }
-
-    /// Emits what happens when the cache does not have the range.
-    fn access_slowly(
-        &mut self,
-        group: &Group,
-        stretch: &Stretch,
-        rest: &[(u32, &Insn)],
-        at: Position,
-        (miss, ready, behind): (Block, Block, Block),
-    ) {
-        let mut reads = RegisterSet::EMPTY;
-        let mut writes = RegisterSet::EMPTY;
-        for (_, insn) in rest {
-            reads = reads.union(insn.reads().without(writes));
-            writes = writes.union(insn.writes());
-        }
-        self.builder.switch_to_block(miss);
-        // The rest of the live registers is for the interpreter, should it have to stay.
-        self.spill(reads.union(stretch.live.without(writes)));
-        let meter = self.meter();
-        self.store_context(meter, offset::METER);
-        if group.base == FRAME_POINTER {
-            let base = self.register(FRAME_POINTER);
-            self.store_context(base, offset::register(FRAME_POINTER));
-        }
-        let site = self
-            .builder
-            .ins()
-            .iconst(I32, self.sites.accesses.len() as i64);
-        self.sites.accesses.push(AccessSite {
-            base: offset::register(group.base),
-            low: group.low,
-            span: group.span,
-            store: u32::from(group.store),
-            pc: at.pc,
-            spent: at.spent,
-            count: rest.len() as u32,
-            resume: stretch.resume,
-        });
-        let callee = self.callee(FunctionName::Access, RegisterSet::EMPTY);
-        self.builder.ins().call(callee, &[self.context, site]);
-        let resolved = self.load_context(I64, offset::RESOLVED);
-        let executed = self.cold_block(Role::Interpreted { pc: at.pc });
-        self.builder
-            .ins()
-            .brif(resolved, ready, &[BlockArg::Value(resolved)], executed, &[]);
-        self.builder.seal_block(executed);
-
-        self.builder.switch_to_block(executed);
-        let ends = self.load_context(I64, offset::LEAVE);
-        let leave = self.shared_block(Shared::Leave);
-        let goes_on = self.cold_block(Role::Interpreted { pc: at.pc });
-        self.builder.ins().brif(ends, leave, &[], goes_on, &[]);
-        self.builder.seal_block(goes_on);
-        self.builder.switch_to_block(goes_on);
-        self.reload(writes.intersection(stretch.live));
-        self.builder.ins().jump(behind, &[]);
     }
 
     pub(crate) fn load(

@@ -26,6 +26,16 @@ pub enum Role {
         /// The pc of the checkpoint.
         pc: u32,
     },
+    /// The translation that a group in a loop keeps does not fit.
+    Refill {
+        /// The first access of the group.
+        pc: u32,
+    },
+    /// The access callback has found the range.
+    Found {
+        /// The first access of the group.
+        pc: u32,
+    },
     /// The region cache has the start of the range; has it the end?
     TranslationEnd {
         /// The first access of the group.
@@ -99,6 +109,8 @@ impl fmt::Display for Role {
             Self::Check { pc, needed } => write!(f, "meter: pc {pc} needs {needed}"),
             Self::Basic { pc, cost } => write!(f, "block: pc {pc}, cost {cost}"),
             Self::Budget { pc } => write!(f, "exception: the budget may end behind pc {pc}"),
+            Self::Refill { pc } => write!(f, "address translation: refill at pc {pc}"),
+            Self::Found { pc } => write!(f, "address translation: found at pc {pc}"),
             Self::TranslationEnd { pc } => {
                 write!(f, "address translation: end of the range at pc {pc}")
             }

@@ -3,7 +3,7 @@
 
 use {
     crate::{
-        call::{access_signature, callback_signature, declare},
+        call::{access_signature, declare},
         function::{Analysis, FunctionName, TRUSTED, signature},
         units::UnitId,
     },
@@ -12,7 +12,7 @@ use {
             AbiParam, Function, InstBuilder, Signature, UserFuncName, Value, condcodes::IntCC,
             types::I64,
         },
-        isa::TargetFrontendConfig,
+        isa::{CallConv, TargetFrontendConfig},
     },
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
     sbpf_runtime::abi::{
@@ -103,9 +103,13 @@ pub fn lower_access(
     frontend: &mut FunctionBuilderContext,
     function: &mut Function,
 ) {
-    let (mut builder, parameters) =
-        begin(function, frontend, FunctionName::Access, access_signature());
-    let (context, number) = (parameters[0], parameters[1]);
+    let (mut builder, parameters) = begin(
+        function,
+        frontend,
+        FunctionName::Access,
+        access_signature(CallConv::PreserveAll),
+    );
+    let (context, number) = (parameters[0], parameters[2]);
     let slow = builder.create_block();
     let look_up = builder.create_block();
     let check_end = builder.create_block();
@@ -174,7 +178,11 @@ pub fn lower_access(
     builder.ins().return_(&[]);
 
     builder.switch_to_block(slow);
-    let callee = declare(&mut builder, FunctionName::AccessSlow, access_signature());
+    let callee = declare(
+        &mut builder,
+        FunctionName::AccessSlow,
+        access_signature(CallConv::PreserveAll),
+    );
     builder.ins().call(callee, &parameters);
     builder.ins().return_(&[]);
     builder.seal_all_blocks();
@@ -202,15 +210,15 @@ pub fn lower_access_slow(
         function,
         frontend,
         FunctionName::AccessSlow,
-        access_signature(),
+        access_signature(CallConv::PreserveAll),
     );
     let callback = builder
         .ins()
         .load(I64, TRUSTED, parameters[0], offset::ACCESS);
-    let callback_signature = builder.import_signature(callback_signature(target.default_call_conv));
+    let signature = builder.import_signature(access_signature(target.default_call_conv));
     builder
         .ins()
-        .call_indirect(callback_signature, callback, &parameters);
+        .call_indirect(signature, callback, &parameters);
     builder.ins().return_(&[]);
     builder.finalize(target);
 }

@@ -92,8 +92,9 @@ pub const fn found_index(address: u64) -> usize {
 /// the shortest displacements.
 pub type Anchor = *mut Slot;
 
-/// Function that generated code calls with the context and the number of its site.
-pub type Callback = unsafe extern "C" fn(Anchor, u32);
+/// Function that generated code calls with the context, the instructions left, and the number of its
+/// site. The meter is second, as it is in functions: it hardly ever has to be moved for the call.
+pub type AccessCallback = unsafe extern "C" fn(Anchor, i64, u32);
 
 /// Function that generated code calls with the context, the number of its site, and what a callee
 /// returned: the instructions left, negative if the program has ended, and its result.
@@ -144,7 +145,7 @@ pub struct Context {
     /// The second level of the region cache, or null.
     pub found: *const Found,
     /// Resolves or executes a stretch of memory accesses.
-    pub access: Callback,
+    pub access: AccessCallback,
     /// Leaves the frame of a caller.
     pub unwind: UnwindCallback,
     /// Calls a syscall.
@@ -308,7 +309,7 @@ const _: () = {
         size_of::<usize>() == 8,
         "host addresses are 64 bits in generated code"
     );
-    assert!(size_of::<Callback>() == 8 && size_of::<SyscallCallback>() == 8);
+    assert!(size_of::<AccessCallback>() == 8 && size_of::<SyscallCallback>() == 8);
     assert!(size_of::<UnwindCallback>() == 8);
     assert!(offset::saved(FRAME_POINTER) - offset::saved(6) == 32);
 };

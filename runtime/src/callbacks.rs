@@ -41,7 +41,7 @@ unsafe fn with_run<H: Host, R>(
 ///
 /// # Safety
 /// See [`with_run`].
-pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, site: u32) {
+pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site: u32) {
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
@@ -59,7 +59,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, site: u32) {
             if found.is_some() {
                 return;
             }
-            let meter = run.context.meter - i64::from(site.spent);
+            let meter = meter - i64::from(site.spent);
             let stepped = run
                 .host
                 .step(site.pc, site.count, meter, &mut run.context.registers);

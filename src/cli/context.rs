@@ -3,7 +3,11 @@
 use {
     super::{pubkey::Pubkey, sysvars::Sysvars},
     solana_sbpf::{memory_region::MemoryMapping, vm::ContextObject},
-    std::{ptr::NonNull, sync::Arc},
+    std::{
+        ptr::NonNull,
+        sync::Arc,
+        time::{Duration, Instant},
+    },
 };
 
 /// Bytes of log lines kept, as agave's log collector keeps them (`LOG_MESSAGES_BYTES_LIMIT`).
@@ -24,6 +28,10 @@ pub(crate) struct Environment {
 pub(crate) struct Context {
     /// Compute units left.
     remaining: u64,
+    /// Compute units that syscalls took beside the instructions.
+    pub(crate) charged: u64,
+    /// Number and time of all syscalls, if somebody wants to know.
+    pub(crate) stopwatch: Option<(u32, Duration)>,
     /// The program's memory.
     mapping: MemoryMapping,
     /// What is the same for every engine.
@@ -52,6 +60,8 @@ impl Context {
     ) -> Self {
         Self {
             remaining: budget,
+            charged: 0,
+            stopwatch: None,
             mapping,
             environment,
             log: Vec::new(),
@@ -63,9 +73,37 @@ impl Context {
         }
     }
 
+    /// Forgets what a run did, so that the next one starts with `budget` from the same state.
+    #[inline]
+    pub(crate) fn reset(&mut self, budget: u64) {
+        self.remaining = budget;
+        self.charged = 0;
+        self.log.clear();
+        self.log_bytes = 0;
+        self.log_truncated = false;
+        self.return_data.0 = Pubkey::default();
+        self.return_data.1.clear();
+        self.heap_position = 0;
+    }
+
     /// The memory, for syscalls.
     pub(crate) fn mapping(&self) -> &MemoryMapping {
         &self.mapping
+    }
+
+    /// Does the work of a syscall, and times it if that is wanted.
+    #[inline]
+    pub(crate) fn timed<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let Some((calls, time)) = self.stopwatch else {
+            return work(self);
+        };
+        let start = Instant::now();
+        let result = work(self);
+        self.stopwatch = Some((
+            calls.saturating_add(1),
+            time.saturating_add(start.elapsed()),
+        ));
+        result
     }
 
     /// Takes `amount` compute units; what is left never goes below zero.
@@ -73,6 +111,7 @@ impl Context {
     /// Returns false when there were fewer than `amount`.
     pub(crate) fn try_consume(&mut self, amount: u64) -> bool {
         let enough = self.remaining >= amount;
+        self.charged = self.charged.saturating_add(amount.min(self.remaining));
         self.remaining = self.remaining.saturating_sub(amount);
         enough
     }

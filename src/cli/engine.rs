@@ -12,7 +12,7 @@ use {
         pubkey::Pubkey,
     },
     clap::ValueEnum,
-    sbpf_cranelift::{Cache, CodeOrigin, CompileStatistics, CompiledProgram},
+    sbpf_cranelift::{Cache, CodeOrigin, CompileOptions, CompileStatistics, CompiledProgram},
     sha2::{Digest as _, Sha256},
     solana_sbpf::{
         aligned_memory::AlignedMemory,
@@ -149,7 +149,7 @@ pub(crate) enum Refusal {
 }
 
 /// A program made ready by an engine.
-enum Prepared {
+pub(crate) enum Prepared {
     /// Compiled by this crate.
     Cranelift(Box<CompiledProgram<Context>>),
     /// Nothing to prepare.
@@ -177,7 +177,10 @@ pub(crate) fn run(
 ) -> Result<Run, Refusal> {
     let panicked = |panic| Refusal::Failed(format!("{} panicked: {panic}", engine.name()));
     let start = Instant::now();
-    let prepared = guard::catch(|| prepare(engine, workload)).map_err(panicked)??;
+    let executable = &workload.program.executable;
+    let prepared =
+        guard::catch(|| prepare(engine, executable, &compiling::options(&workload.cache)))
+            .map_err(panicked)??;
     let compile_time = start.elapsed();
     let first_run = Instant::now();
     let mut outcome = guard::catch(|| execute(&prepared, workload)).map_err(panicked)??;
@@ -200,9 +203,7 @@ pub(crate) fn run(
         Prepared::Cranelift(compiled) => Some(compiled.origin()),
         Prepared::Interpreter | Prepared::HandWritten => None,
     };
-    let code_bytes = statistics
-        .map(|statistics| statistics.code_bytes)
-        .or_else(|| hand_written_code_bytes(&prepared, &workload.program.executable));
+    let code_bytes = code_bytes(&prepared, executable);
     Ok(Run {
         engine,
         compile_time: (engine != Engine::Interpreter).then_some(compile_time),
@@ -214,21 +215,25 @@ pub(crate) fn run(
 }
 
 /// Compiles the program, if the engine does.
-fn prepare(engine: Engine, workload: &Workload<'_>) -> Result<Prepared, Refusal> {
-    let executable = &workload.program.executable;
+///
+/// # Errors
+/// When the engine is absent or can't compile the program.
+pub(crate) fn prepare(
+    engine: Engine,
+    executable: &Executable<Context>,
+    options: &CompileOptions,
+) -> Result<Prepared, Refusal> {
     match engine {
-        Engine::Cranelift => {
-            CompiledProgram::compile_with(executable, &compiling::options(&workload.cache))
-                .map(|compiled| Prepared::Cranelift(Box::new(compiled)))
-                .map_err(|error| Refusal::Failed(format!("cranelift can't compile it: {error}")))
-        }
+        Engine::Cranelift => CompiledProgram::compile_with(executable, options)
+            .map(|compiled| Prepared::Cranelift(Box::new(compiled)))
+            .map_err(|error| Refusal::Failed(format!("cranelift can't compile it: {error}"))),
         Engine::Interpreter => Ok(Prepared::Interpreter),
         Engine::HandWritten => compile_hand_written(executable),
     }
 }
 
 /// Why there is no hand-written JIT here, if there is none.
-fn hand_written_absence() -> Option<&'static str> {
+pub(crate) fn hand_written_absence() -> Option<&'static str> {
     if !cfg!(feature = "hand-written") {
         Some("the hand-written JIT is not in this build (feature \"hand-written\")")
     } else if !cfg!(target_arch = "x86_64") || cfg!(target_os = "windows") {
@@ -260,12 +265,15 @@ fn compile_hand_written(executable: &Executable<Context>) -> Result<Prepared, Re
     Ok(Prepared::HandWritten)
 }
 
-/// Bytes of the code that the hand-written JIT made.
-fn hand_written_code_bytes(prepared: &Prepared, executable: &Executable<Context>) -> Option<usize> {
-    matches!(prepared, Prepared::HandWritten)
-        .then(|| executable.get_compiled_program())
-        .flatten()
-        .map(|program| program.machine_code_length())
+/// Bytes of native code, if there is any.
+pub(crate) fn code_bytes(prepared: &Prepared, executable: &Executable<Context>) -> Option<usize> {
+    match prepared {
+        Prepared::Cranelift(compiled) => Some(compiled.statistics().code_bytes),
+        Prepared::Interpreter => None,
+        Prepared::HandWritten => executable
+            .get_compiled_program()
+            .map(|program| program.machine_code_length()),
+    }
 }
 
 /// The memory of one run.
@@ -335,8 +343,9 @@ fn execute(prepared: &Prepared, workload: &Workload<'_>) -> Result<Outcome, Refu
     if let Some(offset) = workload.instruction_data {
         vm.registers[2] = MM_INPUT_START.saturating_add(offset as u64);
     }
+    let mut frames = call_frames(executable);
     let start = Instant::now();
-    let (units, result) = enter(prepared, &mut vm, executable);
+    let (units, result) = enter(prepared, &mut vm, executable, &mut frames);
     let run_time = start.elapsed();
     let pc = vm.registers[ebpf::FRAME_PTR_REG + 1];
     drop(vm);
@@ -358,25 +367,30 @@ fn execute(prepared: &Prepared, workload: &Workload<'_>) -> Result<Outcome, Refu
     })
 }
 
-/// Lets the engine run the machine.
-fn enter(
+/// What the interpreter keeps its calls in.
+pub(crate) fn call_frames(executable: &Executable<Context>) -> Vec<CallFrame> {
+    vec![CallFrame::default(); executable.get_config().max_call_depth]
+}
+
+/// Lets the engine run the machine; returns the compute units it took and the result.
+#[inline]
+pub(crate) fn enter(
     prepared: &Prepared,
     vm: &mut EbpfVm<'_, Context>,
     executable: &Executable<Context>,
+    frames: &mut [CallFrame],
 ) -> (u64, ProgramResult) {
     match prepared {
         Prepared::Cranelift(compiled) => compiled.execute(vm, executable),
         Prepared::Interpreter => {
-            let depth = executable.get_config().max_call_depth;
-            let mut frames = vec![CallFrame::default(); depth];
-            vm.execute_program(executable, &mut ExecutionMode::Interpreted, &mut frames)
+            vm.execute_program(executable, &mut ExecutionMode::Interpreted, frames)
         }
         Prepared::HandWritten => vm.execute_program(executable, &mut ExecutionMode::Jit, &mut []),
     }
 }
 
 /// A result as text that can be compared.
-fn ending(result: ProgramResult) -> Ending {
+pub(crate) fn ending(result: ProgramResult) -> Ending {
     match result {
         ProgramResult::Ok(value) => Ending::Returned(value),
         ProgramResult::Err(error) => Ending::Failed {

@@ -3,18 +3,20 @@
 mod accounts;
 mod assembly;
 mod cache;
-mod compare;
+pub(crate) mod compare;
 mod compiling;
 mod context;
+mod differences;
 mod document;
 mod dump;
 mod elf_diagnosis;
 mod engine;
-mod failure;
+pub(crate) mod failure;
 mod guard;
+mod input;
 mod json;
 mod print;
-mod program;
+pub(crate) mod program;
 mod program_error;
 mod pubkey;
 mod report;
@@ -55,6 +57,7 @@ const AFTER_HELP: &str = "\
 Examples:
   sbpf-cranelift run                          a real token transfer, checked by the interpreter
   sbpf-cranelift run program.so --engine all  all engines side by side
+  sbpf-cranelift compare --quick              how fast all engines are, side by side
   sbpf-cranelift dump program.so --emit clif  how a program is compiled
   sbpf-cranelift cache status --dir cache     how much compiled code is stored
   sbpf-cranelift swap-in --check              whether a host runs its programs on Cranelift
@@ -67,6 +70,9 @@ enum Command {
     /// Run a program: an ELF file, assembly text, or without arguments a bundled sample
     #[command(after_help = run::AFTER_HELP)]
     Run(run::RunArguments),
+    /// Compare the engines' speed, code and compile times, on bundled workloads or on programs
+    #[command(after_help = compare::AFTER_HELP)]
+    Compare(compare::CompareArguments),
     /// Show the stages of compiling a program
     #[command(after_help = dump::AFTER_HELP)]
     Dump(dump::DumpArguments),
@@ -87,6 +93,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let result = guard::catch(|| match &arguments.command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
         Command::Cache(arguments) => cache::run(arguments),
         Command::SwapIn(arguments) => swap_in::run(arguments),

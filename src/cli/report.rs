@@ -2,7 +2,7 @@
 
 use super::{
     accounts::{AccountState, Instruction, SerializedInput, array},
-    compare::{Difference, differences},
+    differences::{Difference, differences},
     engine::{Ending, Engine, Outcome, Refusal, Run, Workload},
     pubkey::Pubkey,
     token,
@@ -124,7 +124,7 @@ impl<'workload> Report<'workload> {
             finished
                 .iter()
                 .filter(|run| run.engine != oracle.engine)
-                .map(|run| (run.engine, differences(oracle, run)))
+                .map(|run| (run.engine, differences(&oracle.outcome, &run.outcome)))
                 .collect()
         });
         let note = finished

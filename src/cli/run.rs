@@ -2,17 +2,13 @@
 
 use {
     super::{
-        accounts::{Instruction, SerializedInput},
-        context::Environment,
-        document::Scenario,
         engine::{self, Engine, Refusal, Workload},
         failure::{Failure, one_line},
+        input::{DEFAULT_BUDGET, DEFAULT_HEAP, Input, REGION_BYTES_LIMIT},
         json, print,
-        program::{LoadOptions, Program, Version, read_file},
-        pubkey::Pubkey,
+        program::{LoadOptions, Program, Version},
         report::{Report, account_changes},
         samples,
-        sysvars::Sysvars,
         text::Style,
     },
     clap::{Args, ValueEnum},
@@ -23,16 +19,6 @@ use {
         sync::Arc,
     },
 };
-
-/// Compute units when none are given: the most a transaction can ask for
-/// (`MAX_COMPUTE_UNIT_LIMIT`).
-const DEFAULT_BUDGET: u64 = 1_400_000;
-
-/// Bytes of heap when none are given (`HEAP_LENGTH` of `solana-program-entrypoint`).
-const DEFAULT_HEAP: u64 = 32 * 1_024;
-
-/// Bytes that the heap and the input may have, each.
-const REGION_BYTES_LIMIT: u64 = 256 << 20;
 
 /// Examples and exit statuses, below the options.
 pub(crate) const AFTER_HELP: &str = "\
@@ -171,61 +157,6 @@ pub(crate) struct Printout {
     pub(crate) status: u8,
 }
 
-/// The input of a run and where it came from.
-struct Input {
-    /// Bytes of the input region.
-    bytes: Vec<u8>,
-    /// The call that they were made from.
-    call: Option<(Instruction, SerializedInput)>,
-    /// Whether r2 points to the instruction data.
-    instruction_data_in_r2: bool,
-    /// Cluster state.
-    sysvars: Sysvars,
-    /// What each account is for.
-    labels: Vec<&'static str>,
-    /// Compute units, if the document says.
-    budget: Option<u64>,
-    /// Bytes of heap, if the document says.
-    heap: Option<u64>,
-}
-
-impl Input {
-    /// Bytes without a structure.
-    fn raw(bytes: Vec<u8>) -> Self {
-        Self {
-            bytes,
-            call: None,
-            instruction_data_in_r2: false,
-            sysvars: Sysvars::default(),
-            labels: Vec::new(),
-            budget: None,
-            heap: None,
-        }
-    }
-
-    /// A call, laid out.
-    fn call(instruction: Instruction, labels: Vec<&'static str>) -> Self {
-        let serialized = instruction.serialize();
-        Self {
-            call: Some((instruction, serialized.clone())),
-            instruction_data_in_r2: true,
-            labels,
-            ..Self::raw(serialized.bytes)
-        }
-    }
-
-    /// What a JSON document asks for.
-    fn scenario(scenario: Scenario) -> Self {
-        Self {
-            instruction_data_in_r2: scenario.instruction_data_in_r2,
-            sysvars: scenario.sysvars,
-            budget: scenario.budget,
-            heap: scenario.heap,
-            ..Self::call(scenario.instruction, Vec::new())
-        }
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -243,25 +174,12 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
         let what = format!("{heap} bytes of heap are more than {REGION_BYTES_LIMIT}");
         return Err(Failure::at("--heap", what));
     }
-    let instruction_data = input
-        .call
-        .as_ref()
-        .filter(|_| input.instruction_data_in_r2)
-        .map(|(_, serialized)| serialized.instruction_data);
-    let program_id = input
-        .call
-        .as_ref()
-        .map_or_else(Pubkey::default, |(instruction, _)| instruction.program_id);
     let workload = Workload {
         program: &program,
-        instruction_data,
+        instruction_data: input.instruction_data(),
         heap: usize::try_from(heap).unwrap_or(usize::MAX),
         budget: arguments.budget.or(input.budget).unwrap_or(DEFAULT_BUDGET),
-        environment: Arc::new(Environment {
-            program_id,
-            sysvars: input.sysvars.clone(),
-            missing_syscalls: program.missing_syscalls.clone(),
-        }),
+        environment: Arc::new(input.environment(&program)),
         input: input.bytes.clone(),
         cache: arguments
             .cache
@@ -316,11 +234,7 @@ fn load(arguments: &RunArguments) -> Result<(Program, Input, Option<String>), Fa
         let input = Input::call(loaded.instruction, loaded.labels);
         return Ok((program, input, Some(sample.about.to_string())));
     };
-    let input = match (&arguments.input, &arguments.accounts) {
-        (Some(path), _) => Input::raw(read_file(path, REGION_BYTES_LIMIT)?),
-        (None, Some(path)) => Input::scenario(Scenario::read(path)?),
-        (None, None) => Input::raw(Vec::new()),
-    };
+    let input = Input::read(arguments.input.as_deref(), arguments.accounts.as_deref())?;
     Ok((Program::read(path, options)?, input, None))
 }
 

@@ -5,7 +5,7 @@ use {
     sbpf_cranelift::{CompileOptions, GeneratedCode},
     sbpf_runtime::{
         abi::{
-            Anchor, Callback, Context, Exception, REGISTERS, SyscallCallback, UnwindCallback,
+            AccessCallback, Anchor, Context, Exception, REGISTERS, SyscallCallback, UnwindCallback,
             offset,
         },
         code::CodeMemory,
@@ -104,7 +104,7 @@ impl Session {
         // SAFETY: generated code calls these by the convention it was made for, which is theirs;
         // nothing else calls them.
         unsafe {
-            context.access = transmute::<*const (), Callback>(access);
+            context.access = transmute::<*const (), AccessCallback>(access);
             context.unwind = transmute::<*const (), UnwindCallback>(unwind);
             context.syscall = transmute::<*const (), SyscallCallback>(syscall);
         }
@@ -163,7 +163,8 @@ unsafe fn session<'a>(anchor: Anchor) -> (&'a mut Context, &'a mut Session) {
 ///
 /// # Safety
 /// As [`session`].
-pub(crate) unsafe fn access(anchor: Anchor, site: u32) {
+pub(crate) unsafe fn access(anchor: Anchor, meter: i64, site: u32) {
+    assert!(meter >= 0, "no site comes behind the end of a budget");
     // SAFETY: passed on to the caller.
     let (context, session) = unsafe { session(anchor) };
     let site = session.generated.access_sites()[site as usize];

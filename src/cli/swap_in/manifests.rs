@@ -121,6 +121,8 @@ fn target_dependencies(root: &Table) -> Table {
     for (_, target) in &mut targets {
         if let Value::Table(target) = target {
             target.retain(|kind, _| kind == "dependencies");
+            table(target, "dependencies")
+                .retain(|_, dependency| dependency.get("optional").is_none());
         }
     }
     targets

@@ -47,6 +47,15 @@ fn create(seeds: &[Vec<u8>], program: &Pubkey) -> Result<Pubkey, PubkeyError> {
     Ok(Pubkey(hash))
 }
 
+/// The address that `program` derives from `seeds` and the largest bump seed that gives one, which
+/// is returned too.
+pub(crate) fn find_program_address(seeds: &[Vec<u8>], program: &Pubkey) -> Option<(Pubkey, u8)> {
+    (1..=u8::MAX).rev().find_map(|bump| {
+        let seeds = [seeds, &[vec![bump]]].concat();
+        create(&seeds, program).ok().map(|address| (address, bump))
+    })
+}
+
 /// Reads the seeds and the program's address.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ mod return_data;
 mod sysvar;
 mod translate;
 
+pub(crate) use address::find_program_address;
 pub(crate) use missing::{Import, MISSING_SLOTS, known_missing};
 
 use {
@@ -41,15 +42,21 @@ macro_rules! syscall {
             type Error = $crate::cli::syscalls::Error;
 
             fn rust(
-                $context: &mut $crate::cli::context::Context,
+                context: &mut $crate::cli::context::Context,
                 first: u64,
                 second: u64,
                 third: u64,
                 fourth: u64,
                 fifth: u64,
             ) -> Result<u64, Self::Error> {
-                let [$($argument,)* ..] = [first, second, third, fourth, fifth];
-                $body
+                fn body(
+                    $context: &mut $crate::cli::context::Context,
+                    [$($argument,)* ..]: [u64; 5],
+                ) -> Result<u64, $crate::cli::syscalls::Error> {
+                    $body
+                }
+                let arguments = [first, second, third, fourth, fifth];
+                $crate::cli::context::Context::timed(context, |context| body(context, arguments))
             }
         }
     };

@@ -1,0 +1,353 @@
+//! The address-translation blocks.
+//!
+//! The ladder, cheapest first:
+//!
+//! 1. `[r10 + constant]` inside of the frame:
+//!    `-frame_size <= offset && offset + size <= 0`. The frame's host address is at hand and its
+//!    whole extent was verified when the program was entered: no check.
+//! 2. In a loop in which nothing is called, `address + bias < limit` with bias and limit in SSA
+//!    values that the group keeps from turn to turn. Where they don't fit, the next rung fills them.
+//! 3. A group of accesses off one base: `address - start < limit`, with the slot of the region cache
+//!    that the address selects and its limit for the span, rounded up; for a wide span
+//!    `address - start < length && address - start + span <= length`. The accesses need no check of
+//!    their own.
+//! 4. The access callback: it finds the region in the mapping and fills the cache.
+//! 5. The interpreter, which executes the stretch with the mapping's own load and store: handlers,
+//!    accesses across regions and every access violation.
+
+use {
+    crate::{
+        accesses::{Group, Stretch},
+        cfg::BlockId,
+        exception::Shared,
+        function::{FunctionCx, FunctionName, Position, TRUSTED},
+        insn::Insn,
+        loops::{LoopId, Loops},
+        role::Role,
+    },
+    cranelift_codegen::ir::{
+        Block, BlockArg, InstBuilder, Value,
+        condcodes::IntCC,
+        types::{I32, I64},
+    },
+    cranelift_frontend::{FunctionBuilder, Variable},
+    sbpf_runtime::{
+        abi::{FRAME_POINTER, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, offset},
+        site::{AccessSite, RegisterSet},
+    },
+    std::collections::HashMap,
+};
+
+/// The first access of a group, where its check is made.
+pub(crate) struct Checked<'b> {
+    /// The basic block.
+    pub(crate) block: BlockId,
+    /// The group.
+    pub(crate) group: &'b Group,
+    /// What the interpreter executes where there is no single range.
+    pub(crate) stretch: &'b Stretch,
+    /// The instructions from here to the end of the stretch.
+    pub(crate) rest: &'b [(u32, &'b Insn)],
+    /// Where this is.
+    pub(crate) at: Position,
+    /// Where the interpreter comes back to.
+    pub(crate) behind: Block,
+}
+
+/// The translation that a group in a loop keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoopCache {
+    /// The negated first address of the range.
+    bias: Variable,
+    /// The distances from the first address that are inside; 0 while there is no range.
+    limit: Variable,
+    /// The host address of the first byte.
+    origin: Variable,
+}
+
+impl LoopCache {
+    /// Defines bias, limit and origin.
+    fn keep(self, cx: &mut FunctionCx<'_>, [bias, limit, origin]: [Value; 3]) {
+        cx.builder.def_var(self.bias, bias);
+        cx.builder.def_var(self.limit, limit);
+        cx.builder.def_var(self.origin, origin);
+    }
+}
+
+/// The translations kept by all loops of a unit.
+#[derive(Default)]
+pub(crate) struct LoopCaches {
+    loops: Loops,
+    of_group: HashMap<(BlockId, usize), LoopCache>,
+    of_loop: HashMap<LoopId, Vec<LoopCache>>,
+}
+
+impl LoopCaches {
+    /// Declares the variables of a unit's loops.
+    pub(crate) fn declare(
+        loops: Loops,
+        groups: &[(LoopId, BlockId, usize)],
+        builder: &mut FunctionBuilder<'_>,
+    ) -> Self {
+        let mut caches = Self {
+            loops,
+            ..Self::default()
+        };
+        for &(id, block, group) in groups {
+            let cache = LoopCache {
+                bias: builder.declare_var(I64),
+                limit: builder.declare_var(I64),
+                origin: builder.declare_var(I64),
+            };
+            caches.of_group.insert((block, group), cache);
+            caches.of_loop.entry(id).or_default().push(cache);
+        }
+        caches
+    }
+
+    /// What the `group`-th group of a block keeps, if it does.
+    pub(crate) fn of(&self, block: BlockId, group: usize) -> Option<LoopCache> {
+        self.of_group.get(&(block, group)).copied()
+    }
+}
+
+impl FunctionCx<'_> {
+    /// Forgets the translations of a loop on an edge that enters it.
+    pub(crate) fn enter_loop(&mut self, from: Option<BlockId>, to: BlockId) {
+        let loops = &self.loop_caches.loops;
+        let entered = loops.around(to);
+        if entered == from.and_then(|from| loops.around(from)) {
+            return;
+        }
+        for cache in self.caches_of(entered) {
+            let zero = self.constant(0);
+            cache.keep(self, [zero; 3]);
+        }
+    }
+
+    fn caches_of(&self, id: Option<LoopId>) -> Vec<LoopCache> {
+        let caches = id.and_then(|id| self.loop_caches.of_loop.get(&id));
+        caches.cloned().unwrap_or_default()
+    }
+
+    /// The host address of a group's lowest offset.
+    pub(crate) fn translate(&mut self, access: &Checked<'_>) -> Value {
+        let at = access.at;
+        let miss = self.cold_block(Role::Access { pc: at.pc });
+        let hit = self.builder.create_block();
+        let ready = self.builder.create_block();
+        let host = self.builder.append_block_param(ready, I64);
+        self.comments.block(hit, Role::Translation { pc: at.pc });
+
+        let address = self.lowest_address(access.group);
+        let range = self.cached_range(address, access.group);
+        let start = range.load(self, offset::START);
+        let distance = self.builder.ins().isub(address, start);
+        let log2_span = access.group.log2_span();
+        if log2_span < LIMITS as u32 {
+            let limit = range.load(self, offset::limit(log2_span));
+            let is_inside = self.is_less(distance, limit);
+            self.builder.ins().brif(is_inside, hit, &[], miss, &[]);
+        } else {
+            let length = range.load(self, offset::limit(0));
+            let starts_inside = self.is_less(distance, length);
+            let check_end = self.builder.create_block();
+            self.builder
+                .ins()
+                .brif(starts_inside, check_end, &[], miss, &[]);
+            self.builder.seal_block(check_end);
+            self.builder.switch_to_block(check_end);
+            let span = self.constant(i64::from(access.group.span));
+            let end = self.builder.ins().iadd(distance, span);
+            let ends_inside = self
+                .builder
+                .ins()
+                .icmp(IntCC::UnsignedLessThanOrEqual, end, length);
+            self.builder.ins().brif(ends_inside, hit, &[], miss, &[]);
+        }
+        self.builder.seal_block(hit);
+        self.builder.seal_block(miss);
+
+        self.builder.switch_to_block(hit);
+        let origin = range.load(self, offset::HOST);
+        let found = self.builder.ins().iadd(origin, distance);
+        self.builder.ins().jump(ready, &[BlockArg::Value(found)]);
+
+        self.builder.switch_to_block(miss);
+        let found = self.access_slowly(access);
+        self.builder.ins().jump(ready, &[BlockArg::Value(found)]);
+        self.builder.seal_block(ready);
+        self.builder.switch_to_block(ready);
+        host
+    }
+
+    /// [`Self::translate`] for a group that keeps its translation.
+    ///
+    /// What only the access callback finds is kept as a range of one address.
+    pub(crate) fn translate_in_loop(&mut self, access: &Checked<'_>, cache: LoopCache) -> Value {
+        let at = access.at;
+        let refill = self.cold_block(Role::Refill { pc: at.pc });
+        let ready = self.builder.create_block();
+        let distance = self.builder.append_block_param(ready, I64);
+        self.comments.block(ready, Role::Translated { pc: at.pc });
+
+        let address = self.lowest_address(access.group);
+        let bias = self.builder.use_var(cache.bias);
+        let kept = self.builder.ins().iadd(address, bias);
+        let limit = self.builder.use_var(cache.limit);
+        let is_inside = self.is_less(kept, limit);
+        let arguments = [BlockArg::Value(kept)];
+        self.builder
+            .ins()
+            .brif(is_inside, ready, &arguments, refill, &[]);
+        self.builder.seal_block(refill);
+
+        self.builder.switch_to_block(refill);
+        let fits = self.cold_block(Role::Refill { pc: at.pc });
+        let miss = self.cold_block(Role::Access { pc: at.pc });
+        let range = self.cached_range(address, access.group);
+        let start = range.load(self, offset::START);
+        let now = self.builder.ins().isub(address, start);
+        let limit = range.load(self, offset::limit(access.group.log2_span()));
+        let is_inside = self.is_less(now, limit);
+        self.builder.ins().brif(is_inside, fits, &[], miss, &[]);
+        self.builder.seal_block(fits);
+        self.builder.seal_block(miss);
+
+        self.builder.switch_to_block(fits);
+        // Loaded once more, which takes fewer registers of a loop that needs them.
+        let start = range.load(self, offset::START);
+        let limit = range.load(self, offset::limit(access.group.log2_span()));
+        let origin = range.load(self, offset::HOST);
+        let bias = self.builder.ins().ineg(start);
+        cache.keep(self, [bias, limit, origin]);
+        self.builder.ins().jump(ready, &[BlockArg::Value(now)]);
+
+        self.builder.switch_to_block(miss);
+        let host = self.access_slowly(access);
+        let (zero, one) = (self.constant(0), self.constant(1));
+        let bias = self.builder.ins().ineg(address);
+        cache.keep(self, [bias, one, host]);
+        self.builder.ins().jump(ready, &[BlockArg::Value(zero)]);
+
+        self.builder.seal_block(ready);
+        self.builder.switch_to_block(ready);
+        let origin = self.builder.use_var(cache.origin);
+        self.builder.ins().iadd(origin, distance)
+    }
+
+    /// The lowest address that a group accesses.
+    fn lowest_address(&mut self, group: &Group) -> Value {
+        let base = self.register(group.base);
+        if group.low == 0 {
+            return base;
+        }
+        let low = self.constant(i64::from(group.low));
+        self.builder.ins().iadd(base, low)
+    }
+
+    /// The entry of the region cache that an address selects.
+    fn cached_range(&mut self, address: Value, group: &Group) -> CachedRange {
+        let shift = self.constant(i64::from(SLOT_SHIFT - SLOT_SIZE_SHIFT));
+        let slot = self.builder.ins().ushr(address, shift);
+        let mask = self.constant(((SLOTS - 1) << SLOT_SIZE_SHIFT) as i64);
+        let slot = self.builder.ins().band(slot, mask);
+        CachedRange {
+            slot: self.builder.ins().iadd(self.context, slot),
+            half: if group.store {
+                offset::STORE
+            } else {
+                offset::LOAD
+            },
+        }
+    }
+
+    fn is_less(&mut self, left: Value, right: Value) -> Value {
+        self.builder
+            .ins()
+            .icmp(IntCC::UnsignedLessThan, left, right)
+    }
+
+    /// Emits what happens when the cache does not have the range: goes behind the stretch, or on in a
+    /// new block with the host address of the group's lowest offset.
+    fn access_slowly(&mut self, access: &Checked<'_>) -> Value {
+        let Checked {
+            group,
+            stretch,
+            rest,
+            at,
+            behind,
+            block,
+        } = *access;
+        let mut reads = RegisterSet::EMPTY;
+        let mut writes = RegisterSet::EMPTY;
+        for (_, insn) in rest {
+            reads = reads.union(insn.reads().without(writes));
+            writes = writes.union(insn.writes());
+        }
+        // The rest of the live registers is for the interpreter, should it have to stay.
+        self.spill(reads.union(stretch.live.without(writes)));
+        if group.base == FRAME_POINTER {
+            let base = self.register(FRAME_POINTER);
+            self.store_context(base, offset::register(FRAME_POINTER));
+        }
+        let site = self
+            .builder
+            .ins()
+            .iconst(I32, self.sites.accesses.len() as i64);
+        self.sites.accesses.push(AccessSite {
+            base: offset::register(group.base),
+            low: group.low,
+            span: group.span,
+            store: u32::from(group.store),
+            pc: at.pc,
+            spent: at.spent,
+            count: rest.len() as u32,
+            resume: stretch.resume,
+        });
+        let callee = self.callee(FunctionName::Access, RegisterSet::EMPTY);
+        let meter = self.meter();
+        self.builder
+            .ins()
+            .call(callee, &[self.context, meter, site]);
+        let resolved = self.load_context(I64, offset::RESOLVED);
+        // A cold block of its own: an edge to where the usual way goes on would have its moves there.
+        let found = self.cold_block(Role::Found { pc: at.pc });
+        let executed = self.cold_block(Role::Interpreted { pc: at.pc });
+        self.builder.ins().brif(resolved, found, &[], executed, &[]);
+        self.builder.seal_block(found);
+        self.builder.seal_block(executed);
+
+        self.builder.switch_to_block(executed);
+        let ends = self.load_context(I64, offset::LEAVE);
+        let leave = self.shared_block(Shared::Leave);
+        let goes_on = self.cold_block(Role::Interpreted { pc: at.pc });
+        self.builder.ins().brif(ends, leave, &[], goes_on, &[]);
+        self.builder.seal_block(goes_on);
+        self.builder.switch_to_block(goes_on);
+        self.reload(writes.intersection(stretch.live));
+        // A handler may have changed regions.
+        for cache in self.caches_of(self.loop_caches.loops.around(block)) {
+            let zero = self.constant(0);
+            self.builder.def_var(cache.limit, zero);
+        }
+        self.builder.ins().jump(behind, &[]);
+
+        self.builder.switch_to_block(found);
+        resolved
+    }
+}
+
+/// An entry of the region cache.
+struct CachedRange {
+    slot: Value,
+    half: i32,
+}
+
+impl CachedRange {
+    /// A field of the entry.
+    fn load(&self, cx: &mut FunctionCx<'_>, field: i32) -> Value {
+        let ins = cx.builder.ins();
+        ins.load(I64, TRUSTED, self.slot, self.half + field)
+    }
+}

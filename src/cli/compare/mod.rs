@@ -1,0 +1,217 @@
+//! `sbpf-cranelift compare`: the engines and the compilers, measured side by side.
+//!
+//! The bench `ratios` is this command under another name; the benches `execute` and `compile` show
+//! the same subjects to criterion.
+
+mod block;
+mod clock;
+pub(crate) mod competitor;
+mod compilation;
+pub(crate) mod compilers;
+mod counter;
+mod execution;
+pub(crate) mod machine;
+mod memory;
+mod page;
+mod passes;
+pub(crate) mod programs;
+mod progress;
+pub(crate) mod real;
+mod report;
+mod selection;
+mod settings;
+mod statistics;
+pub(crate) mod subject;
+mod tables;
+pub(crate) mod workloads;
+
+use {
+    super::{failure::Failure, program::Version, run::Printout},
+    clap::{Args, ValueEnum},
+    counter::InstructionCounter,
+    progress::Progress,
+    report::{Circumstances, Report, check_writable, circumstances, write_file},
+    selection::Selection,
+    settings::Settings,
+    std::path::PathBuf,
+    tables::text::{self, Format},
+};
+
+/// Examples and exit statuses, below the options.
+pub(crate) const AFTER_HELP: &str = "\
+Examples:
+  sbpf-cranelift compare
+      Measures the standard workloads, the real programs and the compilers; takes two minutes.
+  sbpf-cranelift compare --quick --filter sieve
+      The same to steer by, and only what has \"sieve\" in its name.
+  sbpf-cranelift compare program.so token-transfer --accounts call.json
+      Measures an ELF file on accounts from a JSON document, and a bundled sample.
+  sbpf-cranelift compare --json before.json
+  sbpf-cranelift compare --baseline before.json --html report.html
+      Saves all figures, and later shows by how much each has changed, as a page with plots.
+  sbpf-cranelift compare --only execution --markdown
+      Prints one part of the tables, for a pull request.
+
+Before a program is timed, all engines must end as the interpreter does: in result, instruction
+count, final pc, memory, log and return data.
+
+Exit status:
+  0  everything was measured
+  1  the engines differ, or one could not run a program; the rest was measured
+  2  bad input: a file or an option is wrong";
+
+/// Compares the engines, on bundled workloads or on programs.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// ELF files, assembly texts or bundled samples; all workloads and real programs when left out
+    programs: Vec<PathBuf>,
+    /// Only what has this in its name; letter case does not matter
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Fewer rounds and shorter samples: a minute, good to 10 %
+    #[arg(long)]
+    quick: bool,
+    /// Rounds of all engines [default: 15, or 5 when quick]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rounds: Option<u32>,
+    /// Only running programs, or only compiling them
+    #[arg(long, value_name = "PART")]
+    only: Option<Part>,
+    /// File with the bytes of the input region, for programs
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "programs",
+        conflicts_with = "accounts"
+    )]
+    input: Option<PathBuf>,
+    /// JSON document with accounts and instruction data, for programs (see run --help)
+    #[arg(long, value_name = "JSON", requires = "programs")]
+    accounts: Option<PathBuf>,
+    /// Version of assembly text [default: v3]
+    #[arg(long, value_name = "VERSION", value_enum, requires = "programs")]
+    sbpf_version: Option<Version>,
+    /// Writes all figures, with their spread, to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Writes tables and plots to this file, a page that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Prints the tables as Markdown
+    #[arg(long)]
+    markdown: bool,
+    /// A file that --json wrote before: shows by how much each figure has changed
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Prints only the means and totals, and no progress
+    #[arg(long, short)]
+    quiet: bool,
+    /// What cargo passes to every bench; then words are filters, not programs.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// A part of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Programs on every engine
+    Execution,
+    /// Programs through every compiler
+    Compilation,
+}
+
+impl CompareArguments {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
+    }
+
+    fn settings(&self) -> Settings {
+        let mut settings = if self.quick {
+            Settings::QUICK
+        } else {
+            Settings::THOROUGH
+        };
+        if let Some(rounds) = self.rounds {
+            settings.rounds = rounds as usize;
+        }
+        settings
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad input, in one line.
+pub(crate) fn run(arguments: &CompareArguments) -> Result<Printout, Failure> {
+    let settings = arguments.settings();
+    let baseline = arguments
+        .baseline
+        .as_deref()
+        .map(Report::read)
+        .transpose()?;
+    let selection = Selection::of(arguments)?;
+    let files = arguments.json.iter().chain(&arguments.html);
+    files.map(PathBuf::as_path).try_for_each(check_writable)?;
+    let mut report = Report {
+        circumstances: Circumstances::here(settings.rounds, arguments.quick),
+        ..Report::default()
+    };
+    let mut problems = Vec::new();
+    let mut counter = InstructionCounter::new();
+    let mut progress = Progress::new(selection.len(), arguments.quiet);
+    for subject in &selection.subjects {
+        progress.next("running", subject.name());
+        let row = subject
+            .load()
+            .and_then(|subject| execution::measure(&subject, &settings, &mut counter));
+        match row {
+            Ok(row) => report.execution.push(row),
+            Err(failure) => problems.push(failure),
+        }
+    }
+    for program in &selection.programs {
+        progress.next("compiling", program.name());
+        match program.measure(&settings) {
+            Ok(row) => report.compilation.push(row),
+            Err(failure) => problems.push(failure),
+        }
+    }
+    progress.finish();
+    publish(arguments, &report, baseline.as_ref(), &problems)
+}
+
+/// Writes the files that were asked for, and returns what to print.
+fn publish(
+    arguments: &CompareArguments,
+    report: &Report,
+    baseline: Option<&Report>,
+    problems: &[Failure],
+) -> Result<Printout, Failure> {
+    let tables = tables::all(report, baseline);
+    if let Some(path) = &arguments.json {
+        write_file(path, &report.to_json()?)?;
+    }
+    if let Some(path) = &arguments.html {
+        write_file(path, &page::render(report, baseline, &tables, problems)?)?;
+    }
+    let format = if arguments.markdown {
+        Format::Markdown
+    } else {
+        Format::Plain
+    };
+    let parts: Vec<_> = tables
+        .iter()
+        .map(|table| text::render(table, format, arguments.quiet))
+        .chain(
+            problems
+                .iter()
+                .map(|problem| format!("not measured: {problem}\n")),
+        )
+        .filter(|part| !part.is_empty())
+        .chain([circumstances(report, baseline) + "\n"])
+        .collect();
+    Ok(Printout {
+        text: parts.join("\n"),
+        status: u8::from(!problems.is_empty()),
+    })
+}

@@ -98,7 +98,11 @@ pub(crate) fn print() {
 fn print_table(name: &str, budget: u64, runs: &[u64], load: Load<'_>) {
     let mut header = vec!["way".to_string()];
     for runs in runs {
-        header.push(format!("{runs} runs"));
+        header.push(if *runs == 1 {
+            "1 run".to_string()
+        } else {
+            format!("{runs} runs")
+        });
         header.push("to its lower tier".to_string());
     }
     header.push("a run at the end".to_string());

@@ -20,7 +20,17 @@ type AnyWeak = Weak<dyn Any + Send + Sync>;
 
 /// Compiled programs by the address of their executable.
 #[derive(Default)]
-pub(super) struct KnownExecutables(Mutex<HashMap<(usize, Option<Triple>), Known>>);
+pub(super) struct KnownExecutables(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    by_place: HashMap<(usize, Option<Triple>), Known>,
+    /// With so many, it is worth looking for what is gone.
+    many: usize,
+}
+
+/// Fewer executables than this are never too many.
+const FEW: usize = 64;
 
 struct Known {
     /// Keeps the address.
@@ -36,7 +46,7 @@ impl KnownExecutables {
         target: &Option<Triple>,
     ) -> Option<Arc<CompiledProgram<C>>> {
         let known = lock(&self.0);
-        let known = known.get(&place(executable, target))?;
+        let known = known.by_place.get(&place(executable, target))?;
         known.program.upgrade()?.downcast().ok()
     }
 
@@ -50,11 +60,13 @@ impl KnownExecutables {
         let executable_weak = Arc::downgrade(executable);
         let program = Arc::downgrade(program);
         let mut known = lock(&self.0);
-        // Compiling took far longer than looking for what is gone.
-        known.retain(|_, known| {
-            known.executable.strong_count() > 0 && known.program.strong_count() > 0
-        });
-        known.insert(
+        if known.by_place.len() >= known.many {
+            known.by_place.retain(|_, known| {
+                known.executable.strong_count() > 0 && known.program.strong_count() > 0
+            });
+            known.many = FEW.max(2 * known.by_place.len());
+        }
+        known.by_place.insert(
             place(executable, target),
             Known {
                 executable: executable_weak,
@@ -73,6 +85,6 @@ fn place<C: ContextObject>(
 
 impl fmt::Debug for KnownExecutables {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} executables", lock(&self.0).len())
+        write!(formatter, "{} executables", lock(&self.0).by_place.len())
     }
 }

@@ -8,7 +8,7 @@ use {
     super::key::CodeKey,
     crate::code::Code,
     std::{
-        collections::{HashMap, VecDeque},
+        collections::{BTreeMap, HashMap},
         sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak},
     },
 };
@@ -16,11 +16,22 @@ use {
 /// Code by key.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    slots: Mutex<HashMap<CodeKey, Arc<Slot>>>,
+    slots: Mutex<Slots>,
     retained: Mutex<Retained>,
     /// Bytes that may be retained.
     limit: usize,
 }
+
+/// The places of all keys.
+#[derive(Debug, Default)]
+struct Slots {
+    by_key: HashMap<CodeKey, Arc<Slot>>,
+    /// With so many, it is worth looking for those whose code is gone.
+    many: usize,
+}
+
+/// Fewer slots than this are never too many.
+const FEW: usize = 64;
 
 /// The place of one key; locked while its code is made.
 type Slot = Mutex<Weak<Code>>;
@@ -86,20 +97,26 @@ impl Memory {
     pub(super) fn has_code(&self) -> bool {
         let slots = lock(&self.slots);
         slots
+            .by_key
             .values()
             .any(|slot| slot.try_lock().is_ok_and(|code| code.strong_count() > 0))
     }
 
     fn slot(&self, key: CodeKey) -> Arc<Slot> {
         let mut slots = lock(&self.slots);
-        if let Some(slot) = slots.get(&key) {
+        let Slots { by_key, many } = &mut *slots;
+        if let Some(slot) = by_key.get(&key) {
             return Arc::clone(slot);
         }
-        // Something new is about to be made, beside which looking for what is gone costs nothing.
-        slots.retain(|_, slot| {
-            Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|code| code.strong_count() > 0)
-        });
-        Arc::clone(slots.entry(key).or_default())
+        // Looking for what is gone each time the number has doubled takes constant time each.
+        if by_key.len() >= *many {
+            by_key.retain(|_, slot| {
+                Arc::strong_count(slot) > 1
+                    || slot.try_lock().is_ok_and(|code| code.strong_count() > 0)
+            });
+            *many = FEW.max(2 * by_key.len());
+        }
+        Arc::clone(by_key.entry(key).or_default())
     }
 
     /// Makes `code` the one used last.
@@ -110,25 +127,31 @@ impl Memory {
     }
 }
 
-/// Code that is kept although nobody may use it, the one used last at the end.
+/// Code that is kept although nobody may use it.
 #[derive(Debug, Default)]
 struct Retained {
-    codes: VecDeque<Arc<Code>>,
+    /// By the time of its last use.
+    codes: BTreeMap<u64, Arc<Code>>,
+    /// These times, by the address of the code, which is alive.
+    times: HashMap<usize, u64>,
+    time: u64,
     bytes: usize,
 }
 
 impl Retained {
     fn push(&mut self, code: &Arc<Code>, limit: usize) {
-        if let Some(at) = self.codes.iter().position(|kept| Arc::ptr_eq(kept, code)) {
-            self.codes.remove(at);
-        } else {
-            self.bytes += code.size();
+        self.time += 1;
+        let address = Arc::as_ptr(code).addr();
+        match self.times.insert(address, self.time) {
+            Some(before) => drop(self.codes.remove(&before)),
+            None => self.bytes += code.size(),
         }
-        self.codes.push_back(Arc::clone(code));
+        self.codes.insert(self.time, Arc::clone(code));
         while self.bytes > limit {
-            let Some(oldest) = self.codes.pop_front() else {
+            let Some((_, oldest)) = self.codes.pop_first() else {
                 return;
             };
+            self.times.remove(&Arc::as_ptr(&oldest).addr());
             self.bytes = self.bytes.saturating_sub(oldest.size());
         }
     }

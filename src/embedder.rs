@@ -59,7 +59,7 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
             vm,
             executable,
             syscalls: &program.syscalls,
-            frames: program.frames,
+            frames: program.code.frames,
             mapping,
             known_regions: Vec::new(),
             stack: None,

@@ -57,6 +57,7 @@ impl<C: ContextObject> CompiledProgram<C> {
     ) -> Option<(u64, ProgramResult)> {
         let config = executable.get_config();
         let native_stack = self
+            .code
             .statistics
             .largest_frame
             .saturating_mul(config.max_call_depth);
@@ -95,7 +96,7 @@ impl<C: ContextObject> CompiledProgram<C> {
         {
             return None;
         }
-        match self.frames {
+        match self.code.frames {
             FrameLayout::Manual => Some(Frames::Manual),
             FrameLayout::Fixed { size, stride } => {
                 let (size, stride) = (u64::from(size), u64::from(stride));
@@ -124,7 +125,7 @@ impl<C: ContextObject> CompiledProgram<C> {
             // Where no depth is allowed the first call fails all the same.
             max_call_depth: executable.get_config().max_call_depth.max(1) as u64,
         };
-        let mut run = Run::new(self.image(), embedder, &entry);
+        let mut run = Run::new(self.code.image(), embedder, &entry);
         // SAFETY: the image is a compiled program's, made by the lowering as a whole, and
         // `frames` describes the stack region as the mapping has it.
         let exit = unsafe { run.enter() };

@@ -52,6 +52,9 @@ use {
 
 pub use comments::Comments;
 
+/// The version of this crate, which is part of what code depends on.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Analyses a program: everything that lowering a unit needs to know about the others.
 ///
 /// # Errors

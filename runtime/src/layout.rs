@@ -47,9 +47,7 @@ assert_layout!(AccessSite {
 } 32);
 assert_layout!(Context {
     registers: 0, meter: 88, frame: 96, frame_limit: 104, resolved: 112, leave: 120, slots: 128,
-    saved: 1152, left_frame: 1192, frame_bias: 1200, exception: 1208, exit_pc: 1216, code: 1224,
-    entries: 1232, access_sites: 1240, found: 1248, access: 1256, unwind: 1264, syscall: 1272,
-    arguments: 1280, run: 1288
+    saved: 1152, left_frame: 1192, frame_bias: 1200, stack_start: 1208, stack_span: 1216, stack_host: 1224, exception: 1232, exit_pc: 1240, code: 1248, entries: 1256, access_sites: 1264, found: 1272, access: 1280, unwind: 1288, syscall: 1296, arguments: 1304, run: 1312
 } 1344);
 
 /// What generated code and Rust pass to each other: integers, and pointers of 64 bits.

@@ -24,3 +24,6 @@ mod layout;
 pub mod run;
 pub mod site;
 pub mod translation;
+
+/// The version of this crate, whose layouts are part of what code depends on.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

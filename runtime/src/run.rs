@@ -115,9 +115,11 @@ impl<'p, H: Host> Run<'p, H> {
             Frames::Manual => (0, 1, 0),
         };
         let (stack_host, stack_span) = match entry.frames {
-            Frames::Fixed { host, size, stride } if stride == 2 => {
-                (host, (2 * size).wrapping_mul(entry.max_call_depth))
-            }
+            Frames::Fixed {
+                host,
+                size,
+                stride: 2,
+            } => (host, (2 * size).wrapping_mul(entry.max_call_depth)),
             _ => (0, 0),
         };
         let context = Context {

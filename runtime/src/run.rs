@@ -257,6 +257,6 @@ impl<'p, H: Host> Run<'p, H> {
     fn prefill(&mut self) {
         let context = &mut self.context;
         self.host
-            .likely_ranges(&mut |range| translation::insert(context, range.start, range));
+            .likely_ranges(|range| translation::insert(context, range.start, range));
     }
 }

@@ -256,7 +256,7 @@ impl Host for NoHost {
         None
     }
 
-    fn likely_ranges(&mut self, _visit: &mut dyn FnMut(Range)) {}
+    fn likely_ranges(&mut self, _visit: impl FnMut(Range)) {}
 
     fn step(
         &mut self,

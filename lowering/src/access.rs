@@ -43,7 +43,7 @@ pub(crate) fn lower_access(
 ) {
     let (mut builder, parameters) =
         begin(function, frontend, FunctionName::Access, access_signature());
-    let [context, _, number, address] = parameters[..] else {
+    let [context, meter, address, number] = parameters[..] else {
         unreachable!("`access_signature` has four parameters");
     };
     let slow = builder.create_block();
@@ -69,7 +69,7 @@ pub(crate) fn lower_access(
         FunctionName::AccessSlow,
         access_callback_signature(CallConv::PreserveAll),
     );
-    builder.ins().call(callee, &parameters[..3]);
+    builder.ins().call(callee, &[context, meter, number]);
     builder.ins().return_(&[]);
     builder.seal_all_blocks();
     builder.finalize(target);

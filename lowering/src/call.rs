@@ -264,8 +264,10 @@ impl FunctionCx<'_> {
 /// The signature of the function that looks further for the range of a site: what the callback is
 /// given, and the lowest address.
 pub(crate) fn access_signature() -> Signature {
-    let mut signature = access_callback_signature(CallConv::PreserveAll);
-    signature.params.push(AbiParam::new(I64));
+    let mut signature = Signature::new(CallConv::PreserveAll);
+    signature
+        .params
+        .extend([I64, I64, I64, I32].map(AbiParam::new));
     signature
 }
 

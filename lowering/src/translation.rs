@@ -285,8 +285,12 @@ impl FunctionCx<'_> {
             reads = reads.union(insn.reads().without(writes));
             writes = writes.union(insn.writes());
         }
-        // The rest of the live registers is for the interpreter, should it have to stay.
-        self.spill(reads.union(stretch.live.without(writes)));
+        self.spill(reads);
+        // The rest of the live registers is for the interpreter, should it have to stay because its
+        // handlers have changed the stack under the frames of compiled code.
+        if !self.analysis.program.dialect.frame_pointer_is_variable() {
+            self.spill(stretch.live.without(writes).without(reads));
+        }
         if group.base == FRAME_POINTER {
             let base = self.register(FRAME_POINTER);
             self.store_context(base, offset::register(FRAME_POINTER));
@@ -309,7 +313,7 @@ impl FunctionCx<'_> {
         let meter = self.meter();
         self.builder
             .ins()
-            .call(callee, &[self.context, meter, site, address]);
+            .call(callee, &[self.context, meter, address, site]);
         let resolved = self.load_context(I64, offset::RESOLVED);
         // A cold block of its own: an edge to where the usual way goes on would have its moves there.
         let found = self.cold_block(Role::Found { pc: at.pc });

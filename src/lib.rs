@@ -8,6 +8,7 @@
 mod compat;
 mod config;
 pub mod dump;
+pub mod ebpf;
 mod embedder;
 mod emit;
 mod error;

@@ -1,4 +1,6 @@
 //! Division, guarded so that the host's own division never faults.
+//!
+//! sBPF raises exceptions where standard eBPF has defined results.
 
 use {
     crate::{
@@ -45,6 +47,56 @@ impl FunctionCx<'_> {
             Division::SignedQuotient => ins.sdiv(dividend, divisor),
             Division::SignedRemainder => ins.srem(dividend, divisor),
         };
+        let result = self.widen(result, width, Extension::Zero);
+        self.set_register(destination, result);
+    }
+
+    /// Division of standard eBPF, which has a result for all operands.
+    ///
+    /// The guards replace a divisor rather than branch: `x / 1` and `x % 1` are what they are for.
+    pub(crate) fn divide_totally(
+        &mut self,
+        division: Division,
+        width: Width,
+        destination: u8,
+        source: Operand,
+    ) {
+        let dividend = self.operand(width, Operand::Register(destination));
+        let divisor = self.operand(width, source);
+        let one = self.builder.ins().iconst(type_of(width), 1);
+        let is_zero = may_equal(source, width, 0).then(|| self.compare_constant(width, divisor, 0));
+        let mut safe = divisor;
+        if let Some(is_zero) = is_zero {
+            safe = self.builder.ins().select(is_zero, one, safe);
+        }
+        let is_minus_one = (division.is_signed() && may_equal(source, width, -1))
+            .then(|| self.compare_constant(width, divisor, -1));
+        if let Some(is_minus_one) = is_minus_one {
+            safe = self.builder.ins().select(is_minus_one, one, safe);
+        }
+        let ins = self.builder.ins();
+        let mut result = match division {
+            Division::Quotient => ins.udiv(dividend, safe),
+            Division::Remainder => ins.urem(dividend, safe),
+            Division::SignedQuotient => ins.sdiv(dividend, safe),
+            Division::SignedRemainder => ins.srem(dividend, safe),
+        };
+        if let Some(is_minus_one) = is_minus_one
+            && division == Division::SignedQuotient
+        {
+            // Negation wraps where the quotient overflows.
+            let negated = self.builder.ins().ineg(dividend);
+            result = self.builder.ins().select(is_minus_one, negated, result);
+        }
+        if let Some(is_zero) = is_zero {
+            let by_zero = match division {
+                Division::Quotient | Division::SignedQuotient => {
+                    self.builder.ins().iconst(type_of(width), 0)
+                }
+                Division::Remainder | Division::SignedRemainder => dividend,
+            };
+            result = self.builder.ins().select(is_zero, by_zero, result);
+        }
         let result = self.widen(result, width, Extension::Zero);
         self.set_register(destination, result);
     }

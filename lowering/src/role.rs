@@ -83,6 +83,8 @@ pub enum Role {
         /// Where the frame would have gone on.
         pc: u32,
     },
+    /// An atomic operation on memory that is not aligned.
+    Unaligned,
     /// Goes on after a function or a syscall.
     Returned,
     /// Jumps into another unit.
@@ -132,6 +134,7 @@ impl fmt::Display for Role {
                 f,
                 "exception: the program or its budget ends at the return to pc {pc}"
             ),
+            Self::Unaligned => f.write_str("atomic operation on unaligned memory"),
             Self::Returned => f.write_str("returned"),
             Self::TailCall { pc } => write!(f, "tail call to pc {pc}"),
             Self::SharedBehind => f.write_str("exception: behind(meter, exception)"),

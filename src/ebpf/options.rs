@@ -9,7 +9,6 @@ pub const FRAME_SIZE: u32 = 512;
 
 /// Choices of the caller about a program.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct Options {
     /// The conformance groups that a program may use.
     pub groups: ConformanceGroups,

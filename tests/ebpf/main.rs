@@ -4,6 +4,8 @@
 mod agreement;
 mod assembly;
 mod clang;
+#[cfg(feature = "cli")]
+mod command_line;
 mod instructions;
 mod machine;
 mod oracle;

@@ -1,11 +1,12 @@
 //! Standard eBPF on the command line.
 
 pub(crate) mod conformance;
+pub(crate) mod run;
 
 use {
     super::failure::Failure,
     clap::ValueEnum,
-    sbpf_cranelift::ebpf::{Helpers, Memory, Outcome, Program},
+    sbpf_cranelift::ebpf::{Helpers, Memory, Options, Outcome, Program},
 };
 
 /// A way to run a program of standard eBPF.
@@ -39,6 +40,23 @@ impl EbpfEngine {
             }
         }
     }
+}
+
+/// A program of a file: ELF, or else plain instructions.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn load(name: &str, bytes: &[u8], section: Option<&str>) -> Result<Program, Failure> {
+    let options = Options::default();
+    let program = match (bytes.starts_with(b"\x7fELF"), section) {
+        (true, _) => Program::from_elf(bytes, section, &options),
+        (false, None) => Program::from_bytes(bytes, &options),
+        (false, Some(_)) => {
+            let what = format!("{name} is no ELF file, so it has no sections");
+            return Err(Failure::at("--section", what));
+        }
+    };
+    program.map_err(|error| Failure::at(name, error.to_string()))
 }
 
 /// Bytes in hexadecimal, with white space and a leading `0x` as people like it.

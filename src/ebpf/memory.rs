@@ -93,6 +93,13 @@ impl<'m> Memory<'m> {
         self.set(CONTEXT, Bytes::Borrowed(cells(bytes)));
     }
 
+    /// Gives the program a context that is a copy of `bytes`.
+    pub fn own_context(&mut self, bytes: &[u8]) {
+        let bytes = bytes.iter().copied().map(Cell::new).collect();
+        let writable = true;
+        self.set(CONTEXT, Bytes::Owned { bytes, writable });
+    }
+
     /// Lends the program the values of map `map`, which it may read and write.
     ///
     /// # Panics

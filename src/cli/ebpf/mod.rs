@@ -1,5 +1,6 @@
 //! Standard eBPF on the command line.
 
+pub(crate) mod compare;
 pub(crate) mod conformance;
 pub(crate) mod run;
 

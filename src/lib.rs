@@ -8,6 +8,7 @@
 mod compat;
 mod config;
 pub mod dump;
+#[cfg(feature = "ebpf")]
 pub mod ebpf;
 mod embedder;
 mod emit;

@@ -10,8 +10,9 @@ use {
             Division, Extension, Operand,
             Width::{self, *},
         },
+        role::Role,
     },
-    cranelift_codegen::ir::{InstBuilder, Value, condcodes::IntCC},
+    cranelift_codegen::ir::{BlockArg, InstBuilder, Value, condcodes::IntCC},
     sbpf_runtime::abi::Exception,
 };
 
@@ -53,7 +54,8 @@ impl FunctionCx<'_> {
 
     /// Division of standard eBPF, which has a result for all operands.
     ///
-    /// The guards replace a divisor rather than branch: `x / 1` and `x % 1` are what they are for.
+    /// The divisors that the host's division can't be given, 0 and, if signed, -1, are off the usual
+    /// path.
     pub(crate) fn divide_totally(
         &mut self,
         division: Division,
@@ -63,42 +65,90 @@ impl FunctionCx<'_> {
     ) {
         let dividend = self.operand(width, Operand::Register(destination));
         let divisor = self.operand(width, source);
-        let one = self.builder.ins().iconst(type_of(width), 1);
-        let is_zero = may_equal(source, width, 0).then(|| self.compare_constant(width, divisor, 0));
-        let mut safe = divisor;
-        if let Some(is_zero) = is_zero {
-            safe = self.builder.ins().select(is_zero, one, safe);
-        }
-        let is_minus_one = (division.is_signed() && may_equal(source, width, -1))
-            .then(|| self.compare_constant(width, divisor, -1));
-        if let Some(is_minus_one) = is_minus_one {
-            safe = self.builder.ins().select(is_minus_one, one, safe);
-        }
-        let ins = self.builder.ins();
-        let mut result = match division {
-            Division::Quotient => ins.udiv(dividend, safe),
-            Division::Remainder => ins.urem(dividend, safe),
-            Division::SignedQuotient => ins.sdiv(dividend, safe),
-            Division::SignedRemainder => ins.srem(dividend, safe),
+        let is_special =
+            may_equal(source, width, 0) || division.is_signed() && may_equal(source, width, -1);
+        let result = match (is_special, source) {
+            (false, _) => self.quotient(division, dividend, divisor),
+            (true, Operand::Immediate(_)) => {
+                self.special_quotient(division, width, dividend, divisor)
+            }
+            (true, Operand::Register(_)) => self.guarded(division, width, dividend, divisor),
         };
-        if let Some(is_minus_one) = is_minus_one
-            && division == Division::SignedQuotient
-        {
-            // Negation wraps where the quotient overflows.
-            let negated = self.builder.ins().ineg(dividend);
-            result = self.builder.ins().select(is_minus_one, negated, result);
-        }
-        if let Some(is_zero) = is_zero {
-            let by_zero = match division {
-                Division::Quotient | Division::SignedQuotient => {
-                    self.builder.ins().iconst(type_of(width), 0)
-                }
-                Division::Remainder | Division::SignedRemainder => dividend,
-            };
-            result = self.builder.ins().select(is_zero, by_zero, result);
-        }
         let result = self.widen(result, width, Extension::Zero);
         self.set_register(destination, result);
+    }
+
+    fn quotient(&mut self, division: Division, dividend: Value, divisor: Value) -> Value {
+        let ins = self.builder.ins();
+        match division {
+            Division::Quotient => ins.udiv(dividend, divisor),
+            Division::Remainder => ins.urem(dividend, divisor),
+            Division::SignedQuotient => ins.sdiv(dividend, divisor),
+            Division::SignedRemainder => ins.srem(dividend, divisor),
+        }
+    }
+
+    /// A division by a register.
+    fn guarded(
+        &mut self,
+        division: Division,
+        width: Width,
+        dividend: Value,
+        divisor: Value,
+    ) -> Value {
+        let special = self.cold_block(Role::SpecialDivisor);
+        let usual = self.builder.create_block();
+        let done = self.builder.create_block();
+        let result = self.builder.append_block_param(done, type_of(width));
+        let is_special = match division.is_signed() {
+            false => self.compare_constant(width, divisor, 0),
+            true => {
+                // -1 and 0 are 0 and 1 then.
+                let one = self.builder.ins().iconst(type_of(width), 1);
+                let next = self.builder.ins().iadd(divisor, one);
+                let ins = self.builder.ins();
+                ins.icmp(IntCC::UnsignedLessThanOrEqual, next, one)
+            }
+        };
+        self.builder
+            .ins()
+            .brif(is_special, special, &[], usual, &[]);
+        self.builder.seal_block(special);
+        self.builder.seal_block(usual);
+        self.builder.switch_to_block(special);
+        let found = self.special_quotient(division, width, dividend, divisor);
+        self.builder.ins().jump(done, &[BlockArg::Value(found)]);
+        self.builder.switch_to_block(usual);
+        let found = self.quotient(division, dividend, divisor);
+        self.builder.ins().jump(done, &[BlockArg::Value(found)]);
+        self.builder.seal_block(done);
+        self.builder.switch_to_block(done);
+        result
+    }
+
+    /// A division by 0 or -1.
+    fn special_quotient(
+        &mut self,
+        division: Division,
+        width: Width,
+        dividend: Value,
+        divisor: Value,
+    ) -> Value {
+        let zero = self.builder.ins().iconst(type_of(width), 0);
+        match division {
+            Division::Quotient => zero,
+            Division::Remainder => dividend,
+            Division::SignedQuotient => {
+                let is_zero = self.compare_constant(width, divisor, 0);
+                // It wraps where the quotient overflows.
+                let negated = self.builder.ins().ineg(dividend);
+                self.builder.ins().select(is_zero, zero, negated)
+            }
+            Division::SignedRemainder => {
+                let is_zero = self.compare_constant(width, divisor, 0);
+                self.builder.ins().select(is_zero, dividend, zero)
+            }
+        }
     }
 
     fn compare_constant(&mut self, width: Width, value: Value, constant: i64) -> Value {

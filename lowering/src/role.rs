@@ -83,6 +83,8 @@ pub enum Role {
         /// Where the frame would have gone on.
         pc: u32,
     },
+    /// A division by what the host can't divide by.
+    SpecialDivisor,
     /// An atomic operation on memory that is not aligned.
     Unaligned,
     /// Goes on after a function or a syscall.
@@ -134,6 +136,7 @@ impl fmt::Display for Role {
                 f,
                 "exception: the program or its budget ends at the return to pc {pc}"
             ),
+            Self::SpecialDivisor => f.write_str("division by 0 or -1"),
             Self::Unaligned => f.write_str("atomic operation on unaligned memory"),
             Self::Returned => f.write_str("returned"),
             Self::TailCall { pc } => write!(f, "tail call to pc {pc}"),

@@ -30,7 +30,7 @@ mod select;
 pub(crate) use environment::from_environment;
 
 use {
-    crate::{CompileError, CompileOptions, config, ebpf, functions, isa},
+    crate::{CompileError, CompileOptions, config, functions, isa},
     cranelift_codegen::{Context, isa::OwnedTargetIsa},
     cranelift_frontend::FunctionBuilderContext,
     sbpf_lowering::{
@@ -271,8 +271,9 @@ pub fn write<C: ContextObject>(
 ///
 /// # Errors
 /// See [`DumpError`].
+#[cfg(feature = "ebpf")]
 pub fn write_ebpf(
-    program: &ebpf::Program,
+    program: &crate::ebpf::Program,
     options: &DumpOptions,
     output: &mut impl io::Write,
 ) -> Result<(), DumpError> {

@@ -89,7 +89,7 @@ fn has_flag<'d>(section: &impl ObjectSection<'d>, flag: u64) -> bool {
 
 fn named_programs(file: &File<'_>) -> Result<Vec<ProgramName>, ElfError> {
     let mut programs = Vec::new();
-    for section in file.sections().filter(|section| is_code(section)) {
+    for section in file.sections().filter(is_code) {
         let mut functions = Vec::new();
         for symbol in file.symbols() {
             if symbol.section_index() == Some(section.index())

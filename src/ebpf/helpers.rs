@@ -20,7 +20,7 @@ impl From<Fault> for HelperError {
 #[derive(Debug)]
 pub struct HelperCall<'a, 'm> {
     /// r1 to r5.
-    pub arguments: [u64; 5],
+    pub arguments: &'a [u64; 5],
     /// The program's memory.
     pub memory: &'a Memory<'m>,
     /// Instructions that the program may still execute, 0 without a meter. A helper makes the
@@ -37,10 +37,14 @@ impl HelperCall<'_, '_> {
 
 type Function<'h> = Box<dyn FnMut(&mut HelperCall<'_, '_>) -> Result<u64, HelperError> + 'h>;
 
+/// Numbers below this, which helpers usually have, are looked up fast.
+const DIRECT: u32 = 1_024;
+
 /// Helpers by number.
 #[derive(Default)]
 pub struct Helpers<'h> {
-    functions: HashMap<u32, Function<'h>>,
+    direct: Vec<Option<Function<'h>>>,
+    others: HashMap<u32, Function<'h>>,
 }
 
 impl<'h> Helpers<'h> {
@@ -56,18 +60,32 @@ impl<'h> Helpers<'h> {
         number: u32,
         function: impl FnMut(&mut HelperCall<'_, '_>) -> Result<u64, HelperError> + 'h,
     ) {
-        self.functions.insert(number, Box::new(function));
+        if number >= DIRECT {
+            self.others.insert(number, Box::new(function));
+            return;
+        }
+        let index = number as usize;
+        if self.direct.len() <= index {
+            self.direct.resize_with(index + 1, || None);
+        }
+        self.direct[index] = Some(Box::new(function));
     }
 
     /// Calls a helper; returns its result and the meter that is left.
     pub(super) fn call(
         &mut self,
         number: u32,
-        arguments: [u64; 5],
+        arguments: &[u64; 5],
         memory: &Memory<'_>,
         meter: i64,
     ) -> Result<(u64, i64), Fault> {
-        let function = self.functions.get_mut(&number);
+        let function = match number < DIRECT {
+            true => self
+                .direct
+                .get_mut(number as usize)
+                .and_then(Option::as_mut),
+            false => self.others.get_mut(&number),
+        };
         let function = function.ok_or(Fault::UnknownHelper(number))?;
         let remaining = meter.max(0) as u64;
         let mut call = HelperCall {
@@ -84,6 +102,9 @@ impl<'h> Helpers<'h> {
 
 impl fmt::Debug for Helpers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.functions.keys()).finish()
+        let direct = self.direct.iter().zip(0..);
+        let direct = direct.filter_map(|(function, number)| function.is_some().then_some(number));
+        let others = self.others.keys().copied();
+        f.debug_set().entries(direct.chain(others)).finish()
     }
 }

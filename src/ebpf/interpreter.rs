@@ -223,7 +223,7 @@ impl<'a, 'm, 'h> Interpreter<'a, 'm, 'h> {
     }
 
     fn call_helper(&mut self, index: u32) -> Result<(), Fault> {
-        let [_, arguments @ .., _, _, _, _, _] = self.registers;
+        let [_, arguments @ .., _, _, _, _, _] = &self.registers;
         let number = self.program.inner.helpers[index as usize];
         let (result, meter) = self
             .helpers
@@ -283,9 +283,9 @@ fn arithmetic(operation: Arithmetic, width: Width, left: u64, right: u64) -> u64
         Arithmetic::Subtract => left.wrapping_sub(right),
         Arithmetic::ReverseSubtract => right.wrapping_sub(left),
         Arithmetic::Multiply => left.wrapping_mul(right),
-        Arithmetic::MultiplyHighUnsigned => (u128::from(left) * u128::from(right) >> 64) as u64,
+        Arithmetic::MultiplyHighUnsigned => ((u128::from(left) * u128::from(right)) >> 64) as u64,
         Arithmetic::MultiplyHighSigned => {
-            (i128::from(left as i64) * i128::from(right as i64) >> 64) as u64
+            ((i128::from(left as i64) * i128::from(right as i64)) >> 64) as u64
         }
         Arithmetic::Or => left | right,
         Arithmetic::And => left & right,

@@ -51,9 +51,28 @@ pub(super) struct Machine<'a, 'm, 'h> {
     pub(super) memory: &'a Memory<'m>,
     pub(super) helpers: &'a mut Helpers<'h>,
     /// r0 to r5 for a helper.
-    pub(super) arguments: [u64; 6],
+    arguments: [u64; 6],
     /// What has ended the program: a fault, its pc, and the meter left.
     pub(super) ended: Option<(Fault, u32, i64)>,
+    /// Whether the regions have been translated in advance; they stay where they are.
+    is_known: bool,
+}
+
+impl<'a, 'm, 'h> Machine<'a, 'm, 'h> {
+    pub(super) fn new(
+        program: &'a Program,
+        memory: &'a Memory<'m>,
+        helpers: &'a mut Helpers<'h>,
+    ) -> Self {
+        Self {
+            program,
+            memory,
+            helpers,
+            arguments: [0; 6],
+            ended: None,
+            is_known: false,
+        }
+    }
 }
 
 impl Host for Machine<'_, '_, '_> {
@@ -62,6 +81,9 @@ impl Host for Machine<'_, '_, '_> {
     }
 
     fn likely_ranges(&mut self, visit: &mut dyn FnMut(Range)) {
+        if std::mem::replace(&mut self.is_known, true) {
+            return;
+        }
         self.memory
             .ranges()
             .take(MAX_LIKELY_REGIONS)
@@ -93,7 +115,8 @@ impl Host for Machine<'_, '_, '_> {
     }
 
     fn syscall(&mut self, index: u32, pc: u32, _: u64, meter: i64) -> Result<(i64, u64), Ended> {
-        let [_, arguments @ ..] = self.arguments;
+        // Not copied: that would wait for the words that compiled code has just stored.
+        let [_, arguments @ ..] = &self.arguments;
         let number = self.program.inner.helpers[index as usize];
         match self.helpers.call(number, arguments, self.memory, meter) {
             Ok((result, meter)) => Ok((meter, result)),

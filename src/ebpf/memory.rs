@@ -133,6 +133,11 @@ impl<'m> Memory<'m> {
         self.copy(STACK).unwrap_or_default()
     }
 
+    /// The address at which the context is for a program.
+    pub const fn address_of_context() -> u64 {
+        CONTEXT
+    }
+
     /// The address at which map `map` is for a program.
     pub fn address_of_map(map: u32) -> u64 {
         map_address(map)
@@ -175,13 +180,11 @@ impl<'m> Memory<'m> {
         self.set(map_address(map), Bytes::Owned { bytes, writable });
     }
 
-    /// Makes a stack of zeros; returns the host address of its first byte.
-    pub(super) fn clear_stack(&mut self, length: usize) -> u64 {
-        if let Some(Some(stack @ Bytes::Owned { .. })) = self.regions.first()
+    /// Makes a stack unless there is one of this length; returns the host address of its first byte.
+    pub(super) fn make_stack(&mut self, length: usize) -> u64 {
+        if let Some(Some(stack)) = self.regions.first()
             && stack.len() == length
-            && let Some(cells) = stack.writable()
         {
-            cells.iter().for_each(|cell| cell.set(0));
             return stack.host();
         }
         let stack = Bytes::Owned {
@@ -191,6 +194,14 @@ impl<'m> Memory<'m> {
         let host = stack.host();
         self.set(STACK, stack);
         host
+    }
+
+    /// Fills the stack with zeros.
+    pub(super) fn clear_stack(&self) {
+        let stack = self.regions.first().and_then(Option::as_ref);
+        for cell in stack.and_then(Bytes::writable).unwrap_or_default() {
+            cell.set(0);
+        }
     }
 
     /// r1 and r2 when a program starts.

@@ -28,7 +28,8 @@
 //! A program sees virtual addresses; every access is checked to lie in one region. At its start r1
 //! is the address of the context and r2 its length, both 0 if there is none, and r10 is the end of
 //! its frame of [`FRAME_SIZE`] bytes. Each call of a function of the program has the next frame of
-//! the stack, which is zero when the program starts. Maps are regions too, numbered by the caller:
+//! the stack, which is zero when the program starts; one that calls none of its functions has a
+//! stack of one frame. Maps are regions too, numbered by the caller:
 //! see [`Memory::set_map`].
 
 mod compiled;
@@ -41,6 +42,7 @@ mod memory;
 mod options;
 mod program;
 mod pseudo;
+mod session;
 mod verifier;
 
 pub use {
@@ -54,4 +56,5 @@ pub use {
     program::Program,
     pseudo::map_handle,
     sbpf_lowering::dialect::ConformanceGroups,
+    session::Session,
 };

@@ -13,7 +13,11 @@ use {
         pseudo, verifier,
     },
     crate::CompileError,
-    sbpf_lowering::{decode, dialect::Dialect, insn::Insn},
+    sbpf_lowering::{
+        decode,
+        dialect::Dialect,
+        insn::{Insn, Operation},
+    },
     std::{
         collections::{BTreeMap, HashMap},
         sync::Arc,
@@ -33,6 +37,8 @@ pub(super) struct Inner {
     entry: usize,
     /// Its instructions by pc.
     pub(super) insns: Vec<Insn>,
+    /// Frames that it can have in use.
+    frames: u32,
     /// Numbers of the helpers that it calls.
     pub(super) helpers: Vec<u32>,
     /// Sections of data, by the map that they are for the program.
@@ -103,12 +109,17 @@ impl Program {
             text,
             entry,
             insns: Vec::new(),
+            frames: 1,
             data,
             names,
             maps,
             options: options.clone(),
         };
         inner.insns = verifier::verify(&inner.lowering())?;
+        let is_call = |insn: &Insn| matches!(insn.operation, Operation::Call { .. });
+        if inner.insns.iter().any(is_call) {
+            inner.frames = options.call_depth;
+        }
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -132,7 +143,8 @@ impl Program {
         helpers: &mut Helpers<'_>,
         limit: u64,
     ) -> Outcome {
-        memory.clear_stack(self.stack_length());
+        memory.make_stack(self.stack_length());
+        memory.clear_stack();
         let start = self.meter(limit);
         let mut interpreter =
             Interpreter::new(self, memory, helpers, self.entry_registers(memory), start);
@@ -186,7 +198,7 @@ impl Program {
     }
 
     pub(super) fn stack_length(&self) -> usize {
-        self.inner.options.call_depth as usize * FRAME_SIZE as usize
+        self.inner.frames as usize * FRAME_SIZE as usize
     }
 
     /// The meter that stands for a limit.

@@ -169,7 +169,7 @@ fn a_helper_s_panic_goes_on() {
 fn accesses_outside_of_regions_fail() {
     let context = (3u64 << 32, 16u64);
     let map = (4u64 << 32, 64u64);
-    let stack = (2u64 << 32, 8 * 512u64);
+    let stack = (2u64 << 32, 512u64);
     for (start, length) in [context, map, stack] {
         for size in [(0x10u8, 1u64), (0x08, 2), (0x00, 4), (0x18, 8)] {
             let (code, bytes) = size;
@@ -338,4 +338,40 @@ fn one_program_runs_on_many_threads() {
             });
         }
     });
+}
+
+#[test]
+fn a_session_runs_again_on_the_same_memory() {
+    // Counts in the context, and finds its stack zero each time.
+    let text = [
+        insn(0x79, 0, 1, 0, 0),
+        insn(0x79, 2, 10, -8, 0),
+        insn(0x7a, 10, 0, -8, 5),
+        insn(0x0f, 0, 2, 0, 0),
+        insn(0x07, 0, 0, 0, 1),
+        insn(0x7b, 1, 0, 0, 0),
+        insn(0x2d, 0, 6, 0, 0),
+        EXIT,
+    ];
+    let program = Program::from_bytes(text.as_flattened(), &Options::default());
+    let compiled = program
+        .expect("it is valid")
+        .compile()
+        .expect("it compiles");
+    let mut memory = Memory::new();
+    memory.own_context(&[0; 8]);
+    let mut helpers = Helpers::new();
+    let mut session = compiled.session(&mut memory, &mut helpers);
+    assert_eq!(session.run(100).result, Ok(1));
+    assert_eq!(session.run(8).result, Ok(2));
+    let short = session.run(7);
+    assert_eq!((short.result, short.pc), (Err(Fault::InstructionLimit), 7));
+    assert_eq!(session.run(0).instructions, 0);
+    let context = Memory::address_of_context();
+    session
+        .memory()
+        .write(context, &[40])
+        .expect("it is inside");
+    assert_eq!(session.run(100).result, Ok(41));
+    assert_eq!(session.memory().context(), [41, 0, 0, 0, 0, 0, 0, 0]);
 }

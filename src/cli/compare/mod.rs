@@ -135,7 +135,7 @@ impl CompareArguments {
     /// Options that only comparisons of sBPF have, and whether they are given.
     fn of_sbpf(&self) -> [(&'static str, bool); 6] {
         [
-            ("programs", !self.programs.is_empty()),
+            ("a program", !self.programs.is_empty() && !self.bench),
             ("--only", self.only.is_some()),
             ("--json", self.json.is_some()),
             ("--html", self.html.is_some()),
@@ -164,8 +164,11 @@ impl CompareArguments {
 pub(crate) fn run(arguments: &CompareArguments) -> Result<Printout, Failure> {
     let settings = arguments.settings();
     if arguments.dialect == DialectChoice::Ebpf {
+        let word = arguments.programs.first().filter(|_| arguments.bench);
+        let word = word.map(|word| word.display().to_string());
         refuse(&arguments.of_sbpf(), "is for programs of --dialect sbpf")?;
-        return super::ebpf::compare::run(arguments.filter.as_deref(), &settings);
+        let filter = arguments.filter.clone().or(word);
+        return super::ebpf::compare::run(filter.as_deref(), &settings);
     }
     let baseline = arguments
         .baseline

@@ -98,6 +98,8 @@ fn adapter_manifest(root: &Table, upstream: &Table) -> Table {
     };
     let features = [
         ("disassembly", vec!["cranelift-codegen/disas".to_owned()]),
+        // Known, so that nothing warns, and never enabled.
+        ("ebpf", Vec::new()),
         ("tracer", traces),
     ];
     let features = features.map(|(name, enabled)| (name.to_owned(), Value::from(enabled)));

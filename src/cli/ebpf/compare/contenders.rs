@@ -3,7 +3,7 @@
 use {
     super::workloads::{HELPER, Workload, helper},
     crate::cli::failure::Failure,
-    sbpf_cranelift::ebpf::{Helpers, Memory, Options, Program},
+    sbpf_cranelift::ebpf::{CompiledProgram, Helpers, Memory, Options, Program},
     std::hint::black_box,
 };
 
@@ -16,54 +16,74 @@ pub(super) type Contender<'w> = (Name, Box<dyn FnMut() -> Result<u64, String> + 
 /// The instructions that a workload may take, more than any does.
 const LIMIT: u64 = 1 << 40;
 
+/// One of our engines with what it runs a workload on.
+pub(super) struct Ours {
+    program: Program,
+    compiled: CompiledProgram,
+    memory: Memory<'static>,
+    helpers: Helpers<'static>,
+}
+
+impl Ours {
+    /// Prepares a workload, with or without a meter.
+    ///
+    /// # Errors
+    /// When it is no valid program.
+    pub(super) fn new(workload: &Workload, meter: bool) -> Result<Self, Failure> {
+        let options = Options {
+            meter,
+            ..Options::default()
+        };
+        let failure = |error: String| Failure::at(workload.name, error);
+        let program = Program::from_bytes(&workload.text, &options);
+        let program = program.map_err(|error| failure(error.to_string()))?;
+        let compiled = program.compile();
+        let compiled = compiled.map_err(|error| failure(error.to_string()))?;
+        let mut helpers = Helpers::new();
+        helpers.register(HELPER, |call| {
+            Ok(helper(call.arguments[0], call.arguments[1]))
+        });
+        let mut memory = Memory::new();
+        memory.own_context(&workload.memory);
+        Ok(Self {
+            program,
+            compiled,
+            memory,
+            helpers,
+        })
+    }
+
+    fn compiled<'w>(&'w mut self, name: Name) -> Contender<'w> {
+        let mut session = self.compiled.session(&mut self.memory, &mut self.helpers);
+        let run = move || session.run(LIMIT).result.map_err(|fault| fault.to_string());
+        (name, Box::new(run))
+    }
+
+    fn interpreted<'w>(&'w mut self, name: Name) -> Contender<'w> {
+        let run = || {
+            let outcome = self
+                .program
+                .interpret(&mut self.memory, &mut self.helpers, LIMIT);
+            outcome.result.map_err(|fault| fault.to_string())
+        };
+        (name, Box::new(run))
+    }
+}
+
 /// All engines of this build, the one that others are measured by first.
-///
-/// # Errors
-/// When one of ours can't run the workload.
-pub(super) fn all<'w>(workload: &'w Workload) -> Result<Vec<Contender<'w>>, Failure> {
+pub(super) fn all<'w>(workload: &'w Workload, ours: &'w mut [Ours; 3]) -> Vec<Contender<'w>> {
+    let [metered, unmetered, interpreted] = ours;
     let mut contenders = vec![
-        ours(workload, "cranelift", true, true)?,
-        ours(workload, "no meter", true, false)?,
-        ours(workload, "interpreter", false, true)?,
+        metered.compiled("cranelift"),
+        unmetered.compiled("no meter"),
+        interpreted.interpreted("interpreter"),
     ];
     let mut memory = workload.memory.clone();
     let native = workload.native;
     let run = move || Ok(native(black_box(&mut memory)));
     contenders.push(("native", Box::new(run)));
     contenders.extend(rivals(workload));
-    Ok(contenders)
-}
-
-fn ours<'w>(
-    workload: &'w Workload,
-    name: Name,
-    is_compiled: bool,
-    meter: bool,
-) -> Result<Contender<'w>, Failure> {
-    let options = Options {
-        meter,
-        ..Options::default()
-    };
-    let failure = |error: String| Failure::at(workload.name, error);
-    let program = Program::from_bytes(&workload.text, &options);
-    let program = program.map_err(|error| failure(error.to_string()))?;
-    let compiled = program
-        .compile()
-        .map_err(|error| failure(error.to_string()))?;
-    let mut helpers = Helpers::new();
-    helpers.register(HELPER, |call| {
-        Ok(helper(call.arguments[0], call.arguments[1]))
-    });
-    let mut memory = Memory::new();
-    memory.own_context(&workload.memory);
-    let run = move || {
-        let outcome = match is_compiled {
-            true => compiled.run(&mut memory, &mut helpers, LIMIT),
-            false => program.interpret(&mut memory, &mut helpers, LIMIT),
-        };
-        outcome.result.map_err(|fault| fault.to_string())
-    };
-    Ok((name, Box::new(run)))
+    contenders
 }
 
 #[cfg(not(feature = "rbpf"))]

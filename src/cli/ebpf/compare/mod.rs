@@ -15,7 +15,7 @@ use {
         run::Printout,
     },
     comfy_table::{CellAlignment, Table, presets},
-    contenders::{Contender, Name},
+    contenders::{Contender, Name, Ours},
     std::time::Duration,
     workloads::Workload,
 };
@@ -56,7 +56,12 @@ fn measure(
     problems: &mut Vec<String>,
 ) -> Result<Row, Failure> {
     let expected = (workload.native)(&mut workload.memory.clone());
-    let mut contenders = contenders::all(workload)?;
+    let mut ours = [
+        Ours::new(workload, true)?,
+        Ours::new(workload, false)?,
+        Ours::new(workload, true)?,
+    ];
+    let mut contenders = contenders::all(workload, &mut ours);
     let mut repetitions = Vec::new();
     for (name, run) in &mut contenders {
         let failure = match run() {

@@ -4,7 +4,9 @@ use {
     crate::{CompiledProgram, compat},
     sbpf_lowering::dialect::FrameLayout,
     sbpf_runtime::{
+        abi::{FRAME_POINTER, REGISTERS},
         host::{Ended, Host},
+        run::Frames,
         translation::Range,
     },
     solana_sbpf::{
@@ -59,7 +61,7 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
             vm,
             executable,
             syscalls: &program.syscalls,
-            frames: program.frames,
+            frames: program.code.frames,
             mapping,
             known_regions: Vec::new(),
             stack: None,
@@ -69,6 +71,44 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         embedder
     }
 
+    /// How compiled code is to keep its frames, or `None` if it must not run.
+    pub(crate) fn entry_frames(&self) -> Option<Frames> {
+        let FrameLayout::Fixed { size, stride } = self.frames else {
+            return Some(Frames::Manual);
+        };
+        let (size, stride) = (u64::from(size), u64::from(stride));
+        let frames = |host| Frames::Fixed { host, size, stride };
+        if !self.executable.get_config().enable_address_translation {
+            return Some(frames(0));
+        }
+        let expected = ebpf::MM_STACK_START.checked_add(size)?;
+        if self.vm.registers[usize::from(FRAME_POINTER)] != expected {
+            return None;
+        }
+        self.stack.map(frames)
+    }
+
+    /// Prepares the VM as `EbpfVm::execute_program` does. Returns the instructions left.
+    pub(crate) fn begin(&mut self) -> u64 {
+        self.vm.registers[11] = self.executable.get_entrypoint_instruction_offset() as u64;
+        let initial = self.vm.context().get_remaining();
+        self.vm.previous_instruction_meter = initial;
+        self.vm.due_insn_count = 0;
+        self.vm.program_result = ProgramResult::Ok(0);
+        self.start = clamp(initial);
+        initial
+    }
+
+    /// r0 to r10 when compiled code is entered.
+    pub(crate) fn entry_registers(&self) -> [u64; REGISTERS] {
+        std::array::from_fn(|register| self.vm.registers[register])
+    }
+
+    /// `Config::max_call_depth`
+    pub(crate) fn max_call_depth(&self) -> usize {
+        self.executable.get_config().max_call_depth
+    }
+
     /// Instructions left when compiled code is entered.
     pub(crate) fn meter(&self) -> i64 {
         if self.has_meter { self.start } else { 0 }
@@ -76,7 +116,7 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
 
     /// The host address of the first frame, if the stack region holds all frames that the program
     /// may use, writable, laid out as the program's version has it.
-    fn stack_host(&mut self) -> Option<u64> {
+    fn stack_host(&self) -> Option<u64> {
         let FrameLayout::Fixed { size, stride } = self.frames else {
             return None;
         };
@@ -85,10 +125,10 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
             return None;
         }
         let length = config.stack_frame_size.checked_mul(config.max_call_depth)?;
-        let (_, region) = self.mapping().find_region(ebpf::MM_STACK_START)?;
+        let mut regions = compat::regions(self.mapping()).iter();
+        let region = regions.find(|region| starts_at(region, ebpf::MM_STACK_START))?;
         let gap = if stride == 2 { u64::from(size) } else { 0 };
-        let is_stack = region.vm_addr_range().start == ebpf::MM_STACK_START
-            && compat::gap_size(region) == gap
+        let is_stack = compat::gap_size(region) == gap
             && compat::length(region) >= length as u64
             && compat::is_writable(region);
         is_stack.then(|| compat::host_address(region))
@@ -168,7 +208,7 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         (range.writable || !store).then_some(range)
     }
 
-    fn likely_ranges(&mut self, visit: &mut dyn FnMut(Range)) {
+    fn likely_ranges(&mut self, mut visit: impl FnMut(Range)) {
         if !self.executable.get_config().enable_address_translation {
             return;
         }
@@ -186,7 +226,7 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         pc: u32,
         count: u32,
         meter: i64,
-        registers: &mut [u64; 11],
+        registers: &mut [u64; REGISTERS],
     ) -> Result<(), Ended> {
         self.remember_regions();
         self.vm.due_insn_count = self.due(meter);
@@ -259,8 +299,13 @@ fn with_pc(registers: &[u64; 11], pc: u32) -> [u64; 12] {
     with_pc
 }
 
+fn starts_at(region: &MemoryRegion, address: u64) -> bool {
+    region.vm_addr_range().start == address
+}
+
 /// The part of a region around `address` that is contiguous in host and virtual memory: all of
 /// it, or one frame of a stack with gaps (`MemoryRegion::vm_to_host_buffer`).
+#[inline]
 fn contiguous(region: &MemoryRegion, address: u64) -> Option<Range> {
     let start = region.vm_addr_range().start;
     let (length, host) = (compat::length(region), compat::host_address(region));
@@ -275,7 +320,12 @@ fn contiguous(region: &MemoryRegion, address: u64) -> Option<Range> {
             writable,
         });
     }
-    let frame = offset / gap;
+    // Divisions are slow, and sizes of frames hardly ever need one.
+    let frame = if gap.is_power_of_two() {
+        offset >> gap.trailing_zeros()
+    } else {
+        offset / gap
+    };
     let behind = (frame / 2).checked_mul(gap)?;
     let is_mapped = frame.is_multiple_of(2) && behind < length;
     is_mapped.then(|| Range {

@@ -3,7 +3,7 @@
 //! Calls between functions are relative, so the code runs wherever it is mapped.
 
 use {
-    crate::{CompileError, functions},
+    crate::{CompileError, CompileOptions, functions},
     cranelift_codegen::{Context, FinalizedRelocTarget, binemit::Reloc, isa::TargetIsa},
     sbpf_lowering::function::{Analysis, FunctionName, Sites},
     std::collections::HashMap,
@@ -48,28 +48,33 @@ struct Fixup {
     target: FunctionName,
 }
 
-/// Compiles and links all functions of a program, on `threads` threads.
+/// Compiles and links all functions of a program, with the threads and the observer of `options`.
 ///
 /// # Errors
-/// What Cranelift refuses, and code that is too large for its own calls.
+/// What Cranelift refuses, code that is too large for its own calls, and cancellation.
 pub(crate) fn emit(
     analysis: &Analysis<'_>,
     isa: &dyn TargetIsa,
-    threads: usize,
+    options: &CompileOptions,
 ) -> Result<Emitted, CompileError> {
-    emit_within(analysis, isa, threads, reach(isa.triple().architecture))
+    emit_within(analysis, isa, options, reach(isa.triple().architecture))
 }
 
 /// [`emit`], if the code has at most `limit` bytes.
 fn emit_within(
     analysis: &Analysis<'_>,
     isa: &dyn TargetIsa,
-    threads: usize,
+    options: &CompileOptions,
     limit: usize,
 ) -> Result<Emitted, CompileError> {
     let mut emitted = Emitted::default();
     let mut fixups = Vec::new();
-    let sites = functions::compile_all(analysis, isa, threads, |function| {
+    let total = analysis.functions().len();
+    let mut done = 0;
+    options.tell(done, total)?;
+    let sites = functions::compile_all(analysis, isa, options.threads, |function| {
+        done += 1;
+        options.tell(done, total)?;
         emitted.clif_instructions += function.clif_instructions;
         emitted.clif_blocks += function.clif_blocks;
         append(
@@ -200,7 +205,7 @@ mod tests {
         let isa = isa::of(&options)?;
         let analysis = sbpf_lowering::analyse(&program)?;
         let limit = limit.unwrap_or_else(|| reach(isa.triple().architecture));
-        Ok(emit_within(&analysis, &*isa, 1, limit)?.code.len())
+        Ok(emit_within(&analysis, &*isa, &options, limit)?.code.len())
     }
 
     #[test]

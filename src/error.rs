@@ -33,6 +33,9 @@ pub enum CompileError {
         /// Bytes that are possible.
         limit: usize,
     },
+    /// The caller's [`CompileObserver`](crate::CompileObserver) ended the compilation.
+    #[error("the compilation was cancelled")]
+    Cancelled,
     /// The operating system refused memory for the code.
     #[error("no memory for the machine code: {0}")]
     CodeMemory(#[from] io::Error),

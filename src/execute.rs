@@ -5,13 +5,11 @@
 
 use {
     crate::{CompiledProgram, compat, embedder::Embedder, program::Identity},
-    sbpf_lowering::dialect::FrameLayout,
     sbpf_runtime::{
-        abi::{Exception, FRAME_POINTER},
+        abi::Exception,
         run::{Entry, Exit, Frames, Run},
     },
     solana_sbpf::{
-        ebpf,
         elf::Executable,
         error::{EbpfError, ProgramResult},
         vm::{CallFrame, ContextObject, EbpfVm, ExecutionMode},
@@ -57,22 +55,26 @@ impl<C: ContextObject> CompiledProgram<C> {
     ) -> Option<(u64, ProgramResult)> {
         let config = executable.get_config();
         let native_stack = self
+            .code
             .statistics
             .largest_frame
             .saturating_mul(config.max_call_depth);
         if native_stack > MAX_NATIVE_STACK {
             return None;
         }
-        let frames = self.frames(vm, executable)?;
-        vm.registers[11] = executable.get_entrypoint_instruction_offset() as u64;
-        let initial = vm.context().get_remaining();
-        vm.previous_instruction_meter = initial;
-        vm.due_insn_count = 0;
-        vm.program_result = ProgramResult::Ok(0);
+        if compat::is_traced(config)
+            || vm.call_depth != 0
+            || Identity::of(executable) != self.identity
+        {
+            return None;
+        }
+        let mut embedder = Embedder::new(vm, executable, self);
+        let frames = embedder.entry_frames()?;
+        let initial = embedder.begin();
 
         let red_zone = native_stack + CALLBACK_STACK;
         stacker::maybe_grow(red_zone, red_zone + CALLBACK_STACK, || {
-            self.run(vm, executable, frames);
+            self.run(embedder, frames);
         });
 
         let count = if config.enable_instruction_meter {
@@ -86,45 +88,15 @@ impl<C: ContextObject> CompiledProgram<C> {
         Some((count, result))
     }
 
-    /// How compiled code is to keep its frames, or `None` if it must not run.
-    fn frames(&self, vm: &mut EbpfVm<C>, executable: &Executable<C>) -> Option<Frames> {
-        let config = executable.get_config();
-        if compat::is_traced(config)
-            || vm.call_depth != 0
-            || Identity::of(executable) != self.identity
-        {
-            return None;
-        }
-        match self.frames {
-            FrameLayout::Manual => Some(Frames::Manual),
-            FrameLayout::Fixed { size, stride } => {
-                let (size, stride) = (u64::from(size), u64::from(stride));
-                let frames = |host| Some(Frames::Fixed { host, size, stride });
-                if !config.enable_address_translation {
-                    return frames(0);
-                }
-                let expected = ebpf::MM_STACK_START.checked_add(size)?;
-                if vm.registers[FRAME_POINTER as usize] != expected {
-                    return None;
-                }
-                let embedder = Embedder::new(vm, executable, self);
-                embedder.stack.and_then(frames)
-            }
-        }
-    }
-
-    fn run(&self, vm: &mut EbpfVm<C>, executable: &Executable<C>, frames: Frames) {
-        let mut registers = [0; 11];
-        registers.copy_from_slice(&vm.registers[..11]);
-        let embedder = Embedder::new(vm, executable, self);
+    fn run(&self, embedder: Embedder<'_, '_, C>, frames: Frames) {
         let entry = Entry {
-            registers,
+            registers: embedder.entry_registers(),
             meter: embedder.meter(),
             frames,
             // Where no depth is allowed the first call fails all the same.
-            max_call_depth: executable.get_config().max_call_depth.max(1) as u64,
+            max_call_depth: embedder.max_call_depth().max(1) as u64,
         };
-        let mut run = Run::new(self.image(), embedder, &entry);
+        let mut run = Run::new(self.code.image(), embedder, &entry);
         // SAFETY: the image is a compiled program's, made by the lowering as a whole, and
         // `frames` describes the stack region as the mapping has it.
         let exit = unsafe { run.enter() };

@@ -2,14 +2,17 @@
 
 use {
     crate::{
-        CompileError, CompileOptions, config,
+        CompileError, CompileOptions,
+        code::Code,
+        config,
         emit::{self, Emitted},
         isa,
     },
     cranelift_codegen::isa::TargetIsa,
-    sbpf_lowering::{decode::Program, function::Sites},
+    sbpf_lowering::{decode::Program, dialect::FrameLayout, function::Sites},
     sbpf_runtime::site::{AccessSite, CallSite},
     solana_sbpf::{elf::Executable, vm::ContextObject},
+    std::io,
 };
 
 /// What a compilation produced, in numbers.
@@ -56,6 +59,17 @@ impl GeneratedCode {
         generate(&program, options, &*isa)
     }
 
+    /// Makes the code executable.
+    pub(crate) fn seal(self, frames: FrameLayout) -> io::Result<Code> {
+        let Self {
+            code,
+            entries,
+            sites,
+            statistics,
+        } = self;
+        Code::seal(&code, entries, sites, frames, statistics)
+    }
+
     /// The code; it starts with a function of type [`sbpf_runtime::run::EntryPoint`] in the C
     /// convention of its machine.
     pub fn bytes(&self) -> &[u8] {
@@ -90,7 +104,7 @@ pub(crate) fn generate(
     isa: &dyn TargetIsa,
 ) -> Result<GeneratedCode, CompileError> {
     let analysis = sbpf_lowering::analyse(program)?;
-    let emitted = emit::emit(&analysis, isa, options.threads)?;
+    let emitted = emit::emit(&analysis, isa, options)?;
     // Generated code has checked a pc against the text's length when it looks it up.
     let length = if analysis.has_indirect_calls() {
         program.len()

@@ -134,20 +134,28 @@ mod tests {
             let large = code_with_frame(target, 64 * 4096);
             assert!(large.len() > small.len() + 16, "{target}: no probes");
         }
-        let code = code_with_frame(&Triple::host().to_string(), 64 * 4096);
-        let sealed = sbpf_runtime::code::CodeMemory::seal(&code).expect("there is memory");
-        // A new thread's stack is untouched below its first pages.
-        let address = sealed.as_ptr().expose_provenance();
-        let thread = std::thread::spawn(move || {
-            let function = std::ptr::with_exposed_provenance::<u8>(address);
-            // SAFETY: the code is a function of this type, and outlives this thread.
-            let function = unsafe {
-                std::mem::transmute::<*const u8, unsafe extern "C" fn(u64) -> u64>(function)
-            };
-            // SAFETY: it only uses its own frame.
-            unsafe { function(41) }
+        let host = code_with_frame(&Triple::host().to_string(), 64 * 4096);
+        // SAFETY: `code_with_frame` makes a function of this type.
+        let answer = on_new_thread(&host, |code| unsafe {
+            std::mem::transmute::<*const u8, unsafe extern "C" fn(u64) -> u64>(code)(41)
         });
-        assert_eq!(thread.join().expect("it returns"), 41);
+        assert_eq!(answer, 41);
+        #[cfg(target_arch = "x86_64")]
+        {
+            let windows = code_with_frame("x86_64-pc-windows-gnu", 64 * 4096);
+            // SAFETY: as above, by the convention of Windows.
+            let answer = on_new_thread(&windows, |code| unsafe {
+                std::mem::transmute::<*const u8, unsafe extern "win64" fn(u64) -> u64>(code)(42)
+            });
+            assert_eq!(answer, 42);
+        }
+    }
+
+    /// Calls `code` on a thread whose stack is untouched below its first pages.
+    fn on_new_thread(code: &[u8], call: impl FnOnce(*const u8) -> u64 + Send) -> u64 {
+        let sealed = sbpf_runtime::code::CodeMemory::seal(code).expect("there is memory");
+        let call = || call(sealed.as_ptr());
+        std::thread::scope(|scope| scope.spawn(call).join().expect("it returns"))
     }
 
     /// A function that keeps its argument at the far end of a frame of `size` bytes.

@@ -5,6 +5,8 @@
 //! result, same error, same instruction count, same final pc, same memory as the interpreter of
 //! `solana-sbpf`.
 
+mod cache;
+mod code;
 mod compat;
 mod config;
 pub mod dump;
@@ -17,14 +19,19 @@ mod execute;
 mod functions;
 mod generated;
 mod isa;
+mod observer;
 mod program;
+mod tiers;
 
 pub use {
+    cache::{Cache, CacheOptions, CacheStatistics, CodeOrigin, DirectoryContents},
     error::CompileError,
     generated::{CompileStatistics, GeneratedCode},
+    observer::{CompileObserver, Progress},
     program::{CompiledProgram, MachineCode},
     sbpf_lowering::error::LoweringError,
     target_lexicon::Triple,
+    tiers::{Hotness, Policy, Tier, TieredProgram},
 };
 
 /// Choices of the caller that change speed or diagnostics, never an outcome.
@@ -41,4 +48,18 @@ pub struct CompileOptions {
     /// Threads that compile: with more than one, a pool of so many works for as long as the
     /// compilation takes. 0 and 1 start none. The code is the same in any case.
     pub threads: usize,
+    /// Where code is looked for before it is compiled, and kept afterwards.
+    pub cache: Cache,
+    /// Is told the progress, and can end the compilation.
+    pub observer: Option<CompileObserver>,
+}
+
+impl CompileOptions {
+    /// Tells the observer, if there is one.
+    fn tell(&self, done: usize, total: usize) -> Result<(), CompileError> {
+        match &self.observer {
+            Some(observer) if observer.tell(done, total).is_break() => Err(CompileError::Cancelled),
+            _ => Ok(()),
+        }
+    }
 }

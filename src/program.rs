@@ -1,13 +1,7 @@
 //! A compiled program: machine code and what it needs to run.
 
 use {
-    crate::{
-        CompileError, CompileOptions, CompileStatistics, config,
-        generated::{self, GeneratedCode},
-        isa,
-    },
-    sbpf_lowering::{dialect::FrameLayout, function::Sites},
-    sbpf_runtime::{code::CodeMemory, run::Image},
+    crate::{CodeOrigin, CompileError, CompileOptions, CompileStatistics, code::Code, config, isa},
     solana_sbpf::{elf::Executable, program::BuiltinFunction, vm::ContextObject},
     std::{ops::Deref, sync::Arc},
 };
@@ -16,24 +10,21 @@ use {
 ///
 /// It belongs to the [`Executable`] it was compiled from, and through it to one `Config`.
 pub struct CompiledProgram<C: ContextObject> {
-    pub(crate) code: Arc<CodeMemory>,
-    pub(crate) entries: Vec<u32>,
-    pub(crate) sites: Sites,
+    pub(crate) code: Arc<Code>,
     pub(crate) syscalls: Vec<BuiltinFunction<C>>,
-    pub(crate) frames: FrameLayout,
-    pub(crate) statistics: CompileStatistics,
     pub(crate) identity: Identity,
+    origin: CodeOrigin,
 }
 
 /// Machine code of a program; it stays in memory as long as this does.
 #[derive(Debug, Clone)]
-pub struct MachineCode(Arc<CodeMemory>);
+pub struct MachineCode(Arc<Code>);
 
 impl Deref for MachineCode {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.0.bytes()
+        self.0.memory.bytes()
     }
 }
 
@@ -47,6 +38,11 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// Instruction slots in the text.
+    pub(crate) fn slots(&self) -> u64 {
+        self.length as u64 / 8
+    }
+
     pub(crate) fn of<C: ContextObject>(executable: &Executable<C>) -> Self {
         let (address, text) = executable.get_text_bytes();
         Self {
@@ -60,6 +56,9 @@ impl Identity {
 
 impl<C: ContextObject> CompiledProgram<C> {
     /// Compiles `executable` with default options for the machine this runs on.
+    ///
+    /// The code is shared with programs of the same instructions in this process, see
+    /// [`Cache`](crate::Cache).
     ///
     /// # Errors
     /// [`CompileError`] when the program can't be compiled; the interpreter still can run it.
@@ -79,31 +78,62 @@ impl<C: ContextObject> CompiledProgram<C> {
         let isa = isa::of(options)?;
         isa::assert_runs_here(&*isa)?;
         let (program, syscalls) = config::program(executable)?;
-        let GeneratedCode {
-            code,
-            entries,
-            sites,
-            statistics,
-        } = generated::generate(&program, options, &*isa)?;
+        let (code, origin) = options.cache.code(&program, options, &*isa)?;
         Ok(Self {
-            code: Arc::new(CodeMemory::seal(&code)?),
-            entries,
-            sites,
+            code,
             syscalls,
-            frames: program.dialect.frames,
-            statistics,
             identity: Identity::of(executable),
+            origin,
         })
+    }
+
+    /// Compiles `executable` with `options`, unless that was done before: then it is the same
+    /// program, found without a look at the instructions.
+    ///
+    /// # Errors
+    /// See [`Self::compile`].
+    pub fn compile_shared(
+        executable: &Arc<Executable<C>>,
+        options: &CompileOptions,
+    ) -> Result<Arc<Self>, CompileError>
+    where
+        C: 'static,
+    {
+        if let Some(program) = options.cache.known(executable, options) {
+            return Ok(program);
+        }
+        let program = Arc::new(Self::compile_with(executable, options)?);
+        options.cache.remember(executable, options, &program);
+        Ok(program)
+    }
+
+    /// The program of `executable`, whose code is `code`.
+    pub(crate) fn of_code(executable: &Executable<C>, code: Arc<Code>, origin: CodeOrigin) -> Self {
+        let syscalls = config::registered_syscalls(executable);
+        Self {
+            code,
+            syscalls: syscalls
+                .into_iter()
+                .map(|(.., function)| function)
+                .collect(),
+            identity: Identity::of(executable),
+            origin,
+        }
+    }
+
+    /// Where the code came from.
+    pub fn origin(&self) -> CodeOrigin {
+        self.origin
     }
 
     /// Sizes of this program's code and of what it was made from.
     pub fn statistics(&self) -> CompileStatistics {
-        self.statistics
+        self.code.statistics
     }
 
     /// The machine code.
     pub fn machine_code(&self) -> &[u8] {
-        self.code.bytes()
+        self.code.memory.bytes()
     }
 
     /// The machine code, to be kept beyond this program's life.
@@ -111,30 +141,17 @@ impl<C: ContextObject> CompiledProgram<C> {
         MachineCode(Arc::clone(&self.code))
     }
 
-    /// Bytes of memory that this program takes, the machine code included.
+    /// Bytes of memory that this program takes, the machine code included, even where it is shared.
     pub fn mem_size(&self) -> usize {
-        size_of::<Self>()
-            + self.code.bytes().len()
-            + size_of_val(self.entries.as_slice())
-            + size_of_val(self.sites.accesses.as_slice())
-            + size_of_val(self.sites.calls.as_slice())
-            + size_of_val(self.syscalls.as_slice())
-    }
-
-    pub(crate) fn image(&self) -> Image<'_> {
-        Image {
-            code: &self.code,
-            entries: &self.entries,
-            accesses: &self.sites.accesses,
-            calls: &self.sites.calls,
-        }
+        size_of::<Self>() + self.code.size() + size_of_val(self.syscalls.as_slice())
     }
 }
 
 impl<C: ContextObject> std::fmt::Debug for CompiledProgram<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CompiledProgram")
-            .field("statistics", &self.statistics)
+            .field("statistics", &self.code.statistics)
+            .field("origin", &self.origin)
             .finish()
     }
 }

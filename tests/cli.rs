@@ -3,12 +3,15 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "common/binary.rs"]
+mod binary;
+
 use {
+    binary::command,
     serde_json::Value,
     std::{
         fs,
         path::{Path, PathBuf},
-        process::Command,
     },
 };
 
@@ -22,25 +25,12 @@ struct Finished {
     stderr: String,
 }
 
-/// A command that starts the binary, by the program that `SBPF_RUNNER` names (with its arguments)
-/// if this machine doesn't execute the binary itself.
-fn command() -> Command {
-    let binary = env!("CARGO_BIN_EXE_sbpf-cranelift");
-    let runner = std::env::var("SBPF_RUNNER").unwrap_or_default();
-    let mut words = runner.split_whitespace();
-    let Some(program) = words.next() else {
-        return Command::new(binary);
-    };
-    let mut command = Command::new(program);
-    command.args(words).arg(binary);
-    command
-}
-
 /// Runs the binary with `arguments`.
 fn sbpf_cranelift<Argument: AsRef<str>>(arguments: &[Argument]) -> Finished {
     let output = command()
         .args(arguments.iter().map(AsRef::as_ref))
         .env_remove("SBPF_CRANELIFT_DUMP")
+        .env_remove("SBPF_CRANELIFT_CACHE")
         .output()
         .expect("the binary starts");
     Finished {
@@ -818,6 +808,7 @@ fn help_has_examples_and_exit_statuses() {
         vec!["--help"],
         vec!["run", "--help"],
         vec!["dump", "--help"],
+        vec!["cache", "--help"],
         vec!["swap-in", "--help"],
     ] {
         let finished = sbpf_cranelift(&arguments);
@@ -826,6 +817,70 @@ fn help_has_examples_and_exit_statuses() {
     }
     let finished = sbpf_cranelift(&["run", "--help"]);
     assert!(finished.stdout.contains("Exit status:"));
+}
+
+// ── Stored code ─────────────────────────────────────────────────────────────────────────────────
+
+#[test]
+fn stored_code_is_not_compiled_again() {
+    let folder = Folder::new("cache");
+    let (cache, sum) = (folder.absent(), program("sum.s"));
+    // An earlier run of this test made it.
+    let _ = fs::remove_dir_all(&cache);
+    let run = || json(&["run", &sum, "--cache", &cache])["engines"][0].clone();
+    assert_eq!(run()["code_from_cache"], false);
+    let again = run();
+    assert_eq!(again["code_from_cache"], true);
+    let status = || json_without_status(&["cache", "status", "--dir", &cache]);
+    assert_eq!(status()["programs"], 1);
+    let warm = json_without_status(&["cache", "warm", &sum, &program("hash.s"), "--dir", &cache]);
+    assert_eq!(warm[0]["code_from"], "directory");
+    assert_eq!(warm[1]["code_from"], "compiled");
+    assert_eq!(warm[1]["stored"], true);
+    let before = status();
+    assert_eq!(before["programs"], 2);
+    let cleared = json_without_status(&["cache", "clear", "--dir", &cache]);
+    assert_eq!(cleared["removed_programs"], 2);
+    assert_eq!(cleared["removed_bytes"], before["bytes"]);
+    assert_eq!(status()["bytes"], 0);
+    assert_eq!(run()["code_from_cache"], false);
+}
+
+/// Runs a command that prints JSON about something else than a run.
+fn json_without_status(arguments: &[&str]) -> Value {
+    let finished = sbpf_cranelift(&[arguments, &["--json"]].concat());
+    assert_eq!((finished.status, finished.stderr.as_str()), (0, ""));
+    serde_json::from_str(&finished.stdout).expect("the output is JSON")
+}
+
+#[test]
+fn a_directory_that_can_not_hold_code_is_told_in_one_line() {
+    let folder = Folder::new("no_cache");
+    let (file, sum) = (folder.file("file", ""), program("sum.s"));
+    let finished = sbpf_cranelift(&["run", &sum, "--cache", &file]);
+    assert_eq!(finished.status, 0, "it runs nevertheless");
+    let lines: Vec<_> = finished.stderr.lines().collect();
+    assert!(
+        !lines.is_empty()
+            && lines
+                .iter()
+                .all(|line| line.starts_with("warning: cache: "))
+    );
+    let finished = sbpf_cranelift(&["cache", "warm", &sum, "--dir", &file]);
+    assert_eq!((finished.status, finished.stderr.as_str()), (1, ""));
+    assert!(
+        finished.stdout.contains("not stored"),
+        "{}",
+        finished.stdout
+    );
+    assert_refused(
+        &["cache", "status"],
+        "--dir: is missing, and SBPF_CRANELIFT_CACHE is not set",
+    );
+    let absent = folder.absent();
+    let finished = sbpf_cranelift(&["cache", "warm", &absent, "--dir", &file]);
+    assert_eq!((finished.status, finished.stdout.as_str()), (2, ""));
+    assert!(finished.stderr.starts_with(&format!("error: {absent}: ")));
 }
 
 // ── No input makes it panic ─────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@ mod common;
 
 use {
     common::*,
-    sbpf_cranelift::{CompileOptions, CompiledProgram},
+    sbpf_cranelift::{Cache, CompileOptions, CompiledProgram},
     std::fmt::Write,
 };
 
@@ -33,6 +33,7 @@ fn code_does_not_depend_on_threads() {
         let compile = |threads| {
             let mut options = CompileOptions::default();
             options.threads = threads;
+            options.cache = Cache::none();
             CompiledProgram::compile_with(&executable, &options).expect("it compiles")
         };
         let expected = compile(1);

@@ -252,9 +252,7 @@ impl FunctionCx<'_> {
             return *callee;
         }
         let signature = match name {
-            FunctionName::Access | FunctionName::AccessSlow => {
-                access_signature(CallConv::PreserveAll)
-            }
+            FunctionName::Access => access_signature(),
             _ => signature(registers),
         };
         let callee = declare(&mut self.builder, name, signature);
@@ -263,8 +261,16 @@ impl FunctionCx<'_> {
     }
 }
 
+/// The signature of the function that looks further for the range of a site: what the callback is
+/// given, and the lowest address.
+pub(crate) fn access_signature() -> Signature {
+    let mut signature = access_callback_signature(CallConv::PreserveAll);
+    signature.params.push(AbiParam::new(I64));
+    signature
+}
+
 /// The signature of a [`sbpf_runtime::abi::AccessCallback`], and of what forwards to it.
-pub(crate) fn access_signature(convention: CallConv) -> Signature {
+pub(crate) fn access_callback_signature(convention: CallConv) -> Signature {
     let mut signature = Signature::new(convention);
     signature.params.extend([I64, I64, I32].map(AbiParam::new));
     signature

@@ -254,7 +254,7 @@ fn binary(function: &Function, value: Value) -> Option<(Opcode, [Value; 2])> {
 
 /// The field at an offset into the context.
 fn context_field(at: i32) -> Option<String> {
-    const FIELDS: [(i32, &str); 18] = [
+    const FIELDS: [(i32, &str); 21] = [
         (offset::METER, "meter"),
         (offset::FRAME, "frame"),
         (offset::FRAME_LIMIT, "frame_limit"),
@@ -270,6 +270,9 @@ fn context_field(at: i32) -> Option<String> {
         (offset::FOUND, "found"),
         (offset::UNWIND, "unwind"),
         (offset::LEFT_FRAME, "left_frame"),
+        (offset::STACK_START, "stack_start"),
+        (offset::STACK_SPAN, "stack_span"),
+        (offset::STACK_HOST, "stack_host"),
         (offset::SYSCALL, "syscall"),
         (offset::ARGUMENTS, "arguments"),
         (offset::saved(10), "saved.r10"),

@@ -55,6 +55,11 @@ impl ConformanceGroups {
         Self(self.0 | other.0)
     }
 
+    /// A number that is another one for each selection; 0 for none.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Whether all of `other` is included.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

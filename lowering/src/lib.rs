@@ -10,6 +10,7 @@
 //! versions arrive as a [`dialect::Dialect`].
 #![forbid(unsafe_code)]
 
+mod access;
 pub mod accesses;
 mod alu;
 mod atomic;
@@ -51,6 +52,9 @@ use {
 };
 
 pub use comments::Comments;
+
+/// The version of this crate, which is part of what code depends on.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Analyses a program: everything that lowering a unit needs to know about the others.
 ///
@@ -176,10 +180,10 @@ impl Analysis<'_> {
                 trampolines::lower_entry(self, target, frontend, function);
             }
             FunctionName::Access => {
-                trampolines::lower_access(target, frontend, function);
+                access::lower_access(&self.program.dialect, target, frontend, function);
             }
             FunctionName::AccessSlow => {
-                trampolines::lower_access_slow(target, frontend, function);
+                access::lower_access_slow(target, frontend, function);
             }
             FunctionName::Unit(unit) => {
                 function::lower_unit(self, unit, target, frontend, function, sites, comments)

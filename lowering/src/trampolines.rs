@@ -1,9 +1,9 @@
-//! Functions of a program that are not made of its instructions: the way in, the way to the
-//! access callback, and the way from the signature of `callx` to a function's own.
+//! Functions of a program that are not made of its instructions: the way in, and the way from the
+//! signature of `callx` to a function's own.
 
 use {
     crate::{
-        call::{access_signature, declare},
+        call::declare,
         function::{Analysis, FunctionName, TRUSTED, signature},
         units::UnitId,
     },
@@ -12,16 +12,13 @@ use {
             AbiParam, Function, InstBuilder, Signature, UserFuncName, Value, condcodes::IntCC,
             types::I64,
         },
-        isa::{CallConv, TargetFrontendConfig},
+        isa::TargetFrontendConfig,
     },
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
-    sbpf_runtime::abi::{
-        ACCESS_SITE_SHIFT, FOUND, FOUND_SHIFT, FOUND_SPREAD, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS,
-        TRANSLATION_SHIFT, offset,
-    },
+    sbpf_runtime::abi::offset,
 };
 
-fn begin<'f>(
+pub(crate) fn begin<'f>(
     function: &'f mut Function,
     frontend: &'f mut FunctionBuilderContext,
     name: FunctionName,
@@ -83,143 +80,6 @@ pub fn lower_entry(
     builder.ins().return_(&[results[1]]);
     builder.switch_to_block(ended);
     builder.ins().return_(&[results[1]]);
-    builder.finalize(target);
-}
-
-/// Looks up the second level of the region cache ([`sbpf_runtime::abi::Found`]) for a site.
-///
-/// ```text
-/// address = base + low
-/// entry = found.tables[store][index(address)]
-/// if address - entry.start < length && address - entry.start + span <= length:
-///   ctx.resolved = address - entry.start + entry.host
-///   copy the entry to the first level
-/// else: the access callback
-/// ```
-///
-/// It calls nothing that changes registers, so it has few to preserve.
-pub fn lower_access(
-    target: TargetFrontendConfig,
-    frontend: &mut FunctionBuilderContext,
-    function: &mut Function,
-) {
-    let (mut builder, parameters) = begin(
-        function,
-        frontend,
-        FunctionName::Access,
-        access_signature(CallConv::PreserveAll),
-    );
-    let (context, number) = (parameters[0], parameters[2]);
-    let slow = builder.create_block();
-    let look_up = builder.create_block();
-    let check_end = builder.create_block();
-    let hit = builder.create_block();
-    let found = builder.ins().load(I64, TRUSTED, context, offset::FOUND);
-    builder.ins().brif(found, look_up, &[], slow, &[]);
-
-    builder.switch_to_block(look_up);
-    let sites = builder
-        .ins()
-        .load(I64, TRUSTED, context, offset::ACCESS_SITES);
-    let number = builder.ins().uextend(I64, number);
-    let place = shifted(&mut builder, number, i64::from(ACCESS_SITE_SHIFT));
-    let site = builder.ins().iadd(sites, place);
-    let base = builder.ins().sload32(TRUSTED, site, offset::SITE_BASE);
-    let register = builder.ins().iadd(context, base);
-    let base = builder.ins().load(I64, TRUSTED, register, 0);
-    let low = builder.ins().sload32(TRUSTED, site, offset::SITE_LOW);
-    let address = builder.ins().iadd(base, low);
-    let page = shifted(&mut builder, address, -i64::from(FOUND_SHIFT));
-    let spread = shifted(&mut builder, address, -i64::from(FOUND_SPREAD));
-    let index = builder.ins().bxor(page, spread);
-    let mask = builder.ins().iconst(I64, FOUND as i64 - 1);
-    let index = builder.ins().band(index, mask);
-    let store = builder.ins().uload32(TRUSTED, site, offset::SITE_STORE);
-    let table = shifted(&mut builder, store, i64::from(FOUND.trailing_zeros()));
-    let index = builder.ins().bor(index, table);
-    let place = shifted(&mut builder, index, i64::from(TRANSLATION_SHIFT));
-    let entry = builder.ins().iadd(found, place);
-    let start = builder.ins().load(I64, TRUSTED, entry, offset::START);
-    let distance = builder.ins().isub(address, start);
-    let length = builder.ins().load(I64, TRUSTED, entry, offset::limit(0));
-    let starts_inside = builder
-        .ins()
-        .icmp(IntCC::UnsignedLessThan, distance, length);
-    builder.ins().brif(starts_inside, check_end, &[], slow, &[]);
-
-    builder.switch_to_block(check_end);
-    let span = builder.ins().uload32(TRUSTED, site, offset::SITE_SPAN);
-    let end = builder.ins().iadd(distance, span);
-    let ends_inside = builder
-        .ins()
-        .icmp(IntCC::UnsignedLessThanOrEqual, end, length);
-    builder.ins().brif(ends_inside, hit, &[], slow, &[]);
-
-    builder.switch_to_block(hit);
-    let host = builder.ins().load(I64, TRUSTED, entry, offset::HOST);
-    let resolved = builder.ins().iadd(host, distance);
-    builder
-        .ins()
-        .store(TRUSTED, resolved, context, offset::RESOLVED);
-    // What follows is likely to be in the same range.
-    let slot = shifted(&mut builder, address, -i64::from(SLOT_SHIFT));
-    let mask = builder.ins().iconst(I64, SLOTS as i64 - 1);
-    let slot = builder.ins().band(slot, mask);
-    let slot = shifted(&mut builder, slot, i64::from(SLOT_SIZE_SHIFT));
-    let half = shifted(&mut builder, store, i64::from(TRANSLATION_SHIFT));
-    let place = builder.ins().bor(slot, half);
-    let first_level = builder.ins().iadd(context, place);
-    for word in (0..1 << TRANSLATION_SHIFT).step_by(8) {
-        let value = builder.ins().load(I64, TRUSTED, entry, word);
-        builder
-            .ins()
-            .store(TRUSTED, value, first_level, offset::LOAD + word);
-    }
-    builder.ins().return_(&[]);
-
-    builder.switch_to_block(slow);
-    let callee = declare(
-        &mut builder,
-        FunctionName::AccessSlow,
-        access_signature(CallConv::PreserveAll),
-    );
-    builder.ins().call(callee, &parameters);
-    builder.ins().return_(&[]);
-    builder.seal_all_blocks();
-    builder.finalize(target);
-}
-
-/// `value` shifted to the left by `bits`, or to the right if negative.
-fn shifted(builder: &mut FunctionBuilder<'_>, value: Value, bits: i64) -> Value {
-    let amount = builder.ins().iconst(I64, bits.abs());
-    if bits < 0 {
-        builder.ins().ushr(value, amount)
-    } else {
-        builder.ins().ishl(value, amount)
-    }
-}
-
-/// Forwards to [`sbpf_runtime::abi::Context::access`] and preserves all registers, so that a miss
-/// in the region cache costs nothing on the usual path.
-pub fn lower_access_slow(
-    target: TargetFrontendConfig,
-    frontend: &mut FunctionBuilderContext,
-    function: &mut Function,
-) {
-    let (mut builder, parameters) = begin(
-        function,
-        frontend,
-        FunctionName::AccessSlow,
-        access_signature(CallConv::PreserveAll),
-    );
-    let callback = builder
-        .ins()
-        .load(I64, TRUSTED, parameters[0], offset::ACCESS);
-    let signature = builder.import_signature(access_signature(target.default_call_conv));
-    builder
-        .ins()
-        .call_indirect(signature, callback, &parameters);
-    builder.ins().return_(&[]);
     builder.finalize(target);
 }
 

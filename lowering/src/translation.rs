@@ -174,7 +174,7 @@ impl FunctionCx<'_> {
         self.builder.ins().jump(ready, &[BlockArg::Value(found)]);
 
         self.builder.switch_to_block(miss);
-        let found = self.access_slowly(access);
+        let found = self.access_slowly(access, address);
         self.builder.ins().jump(ready, &[BlockArg::Value(found)]);
         self.builder.seal_block(ready);
         self.builder.switch_to_block(ready);
@@ -224,7 +224,7 @@ impl FunctionCx<'_> {
         self.builder.ins().jump(ready, &[BlockArg::Value(now)]);
 
         self.builder.switch_to_block(miss);
-        let host = self.access_slowly(access);
+        let host = self.access_slowly(access, address);
         let (zero, one) = (self.constant(0), self.constant(1));
         let bias = self.builder.ins().ineg(address);
         cache.keep(self, [bias, one, host]);
@@ -270,7 +270,7 @@ impl FunctionCx<'_> {
 
     /// Emits what happens when the cache does not have the range: goes behind the stretch, or on in a
     /// new block with the host address of the group's lowest offset.
-    fn access_slowly(&mut self, access: &Checked<'_>) -> Value {
+    fn access_slowly(&mut self, access: &Checked<'_>, address: Value) -> Value {
         let Checked {
             group,
             stretch,
@@ -309,7 +309,7 @@ impl FunctionCx<'_> {
         let meter = self.meter();
         self.builder
             .ins()
-            .call(callee, &[self.context, meter, site]);
+            .call(callee, &[self.context, meter, site, address]);
         let resolved = self.load_context(I64, offset::RESOLVED);
         // A cold block of its own: an edge to where the usual way goes on would have its moves there.
         let found = self.cold_block(Role::Found { pc: at.pc });

@@ -2,7 +2,7 @@
 //!
 //! Every structure is `repr(C)` and ours. The offsets are constants computed by `offset_of!`, so
 //! a change of layout changes the generated code with it; the assertions at the end state what
-//! the lowering relies on beyond the offsets.
+//! the lowering relies on beyond the offsets, those of `layout` where every field is.
 
 use {
     crate::site::AccessSite,
@@ -132,6 +132,12 @@ pub struct Context {
     pub left_frame: u64,
     /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
     pub frame_bias: u64,
+    /// Virtual address of the first frame of a stack with gaps.
+    pub stack_start: u64,
+    /// Bytes of virtual addresses from there that its frames and gaps take; 0 if it has no gaps.
+    pub stack_span: u64,
+    /// Host address of its first frame.
+    pub stack_host: u64,
     /// An [`Exception`] in the low byte and its pc above, written by generated code.
     pub exception: u64,
     /// The pc of the last `exit` executed in a function that can be the outermost one.
@@ -266,6 +272,12 @@ pub mod offset {
     pub const LEAVE: i32 = field(offset_of!(Context, leave));
     /// `Context::left_frame`.
     pub const LEFT_FRAME: i32 = field(offset_of!(Context, left_frame));
+    /// `Context::stack_start`.
+    pub const STACK_START: i32 = field(offset_of!(Context, stack_start));
+    /// `Context::stack_span`.
+    pub const STACK_SPAN: i32 = field(offset_of!(Context, stack_span));
+    /// `Context::stack_host`.
+    pub const STACK_HOST: i32 = field(offset_of!(Context, stack_host));
     /// `Context::exception`.
     pub const EXCEPTION: i32 = field(offset_of!(Context, exception));
     /// `Context::exit_pc`.
@@ -305,11 +317,5 @@ const _: () = {
     assert!(offset_of!(Slot, store) == 1 << TRANSLATION_SHIFT);
     // The displacements of one byte that x86_64 has.
     assert!(offset::register(0) == -128 && offset::LEAVE == -8);
-    assert!(
-        size_of::<usize>() == 8,
-        "host addresses are 64 bits in generated code"
-    );
-    assert!(size_of::<AccessCallback>() == 8 && size_of::<SyscallCallback>() == 8);
-    assert!(size_of::<UnwindCallback>() == 8);
     assert!(offset::saved(FRAME_POINTER) - offset::saved(6) == 32);
 };

@@ -19,7 +19,7 @@ pub trait Host {
     fn range(&mut self, address: u64, store: bool) -> Option<Range>;
 
     /// Calls `visit` with ranges that are worth translating in advance.
-    fn likely_ranges(&mut self, visit: &mut dyn FnMut(Range));
+    fn likely_ranges(&mut self, visit: impl FnMut(Range));
 
     /// Executes `count` instructions from `pc`, none of which transfers control, exactly as the
     /// interpreter does, with `meter` left before the first.

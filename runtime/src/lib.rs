@@ -7,7 +7,8 @@
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | [`abi`] | layout shared with generated code, asserted at compile time |
+//! | [`abi`] | layout shared with generated code |
+//! | `layout` | the same, asserted field by field at compile time |
 //! | [`site`] | what the runtime knows about one place in generated code |
 //! | [`code`] | code memory, never writable and executable at once |
 //! | [`host`] | what an embedder offers |
@@ -19,6 +20,10 @@ pub mod abi;
 mod callbacks;
 pub mod code;
 pub mod host;
+mod layout;
 pub mod run;
 pub mod site;
 pub mod translation;
+
+/// The version of this crate, whose layouts are part of what code depends on.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

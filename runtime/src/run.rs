@@ -114,11 +114,22 @@ impl<'p, H: Host> Run<'p, H> {
             }
             Frames::Manual => (0, 1, 0),
         };
+        let (stack_host, stack_span) = match entry.frames {
+            Frames::Fixed {
+                host,
+                size,
+                stride: 2,
+            } => (host, (2 * size).wrapping_mul(entry.max_call_depth)),
+            _ => (0, 0),
+        };
         let context = Context {
             slots: [Slot::default(); SLOTS],
             registers: entry.registers,
             saved: [0; 5],
             left_frame: 0,
+            stack_start: entry.registers[FRAME_POINTER as usize].wrapping_sub(step),
+            stack_span,
+            stack_host,
             meter: entry.meter,
             frame,
             frame_limit: frame.wrapping_add(step.wrapping_mul(entry.max_call_depth)),
@@ -246,6 +257,6 @@ impl<'p, H: Host> Run<'p, H> {
     fn prefill(&mut self) {
         let context = &mut self.context;
         self.host
-            .likely_ranges(&mut |range| translation::insert(context, range.start, range));
+            .likely_ranges(|range| translation::insert(context, range.start, range));
     }
 }

@@ -21,6 +21,16 @@ impl RegisterSet {
         Self(1 << register)
     }
 
+    /// The set whose members are these bits.
+    pub const fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    /// Bit `n` for `rn`.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
     /// Both sets together.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {

@@ -29,12 +29,22 @@ impl Range {
 
 impl From<Range> for Translation {
     fn from(range: Range) -> Self {
-        let limit = |size: u64| (range.length + 1).saturating_sub(size);
-        Self {
-            start: range.start,
-            host: range.host,
-            limits: [1, 2, 4, 8, 16, 32].map(limit),
-        }
+        let mut translation = Self::default();
+        fill(&mut translation, &range);
+        translation
+    }
+}
+
+/// Makes `translation` that of `range`.
+///
+/// Word by word, straight to where it belongs: a copy of words just stored would wait for them to
+/// leave the store buffer.
+#[inline]
+fn fill(translation: &mut Translation, range: &Range) {
+    translation.start = range.start;
+    translation.host = range.host;
+    for (limit, size) in translation.limits.iter_mut().zip([1, 2, 4, 8, 16, 32]) {
+        *limit = range.length.saturating_sub(size - 1);
     }
 }
 
@@ -47,14 +57,15 @@ fn slot(address: u64) -> usize {
 }
 
 /// Makes `range` the translation of the slot that `address` falls into.
+#[inline]
 pub fn insert(context: &mut Context, address: u64, range: Range) {
     if range.length > LONGEST {
         return;
     }
     let slot = &mut context.slots[slot(address)];
-    slot.load = range.into();
+    fill(&mut slot.load, &range);
     if range.writable {
-        slot.store = range.into();
+        fill(&mut slot.store, &range);
     }
 }
 
@@ -81,9 +92,10 @@ impl SecondLevel {
                 tables: [[Translation::default(); FOUND]; 2],
             })
         });
-        found.tables[0][found_index(address)] = range.into();
+        let [loads, stores] = &mut found.tables;
+        fill(&mut loads[found_index(address)], &range);
         if range.writable {
-            found.tables[1][found_index(address)] = range.into();
+            fill(&mut stores[found_index(address)], &range);
         }
         context.found = &raw const **found;
     }
@@ -108,12 +120,14 @@ mod tests {
     #[test]
     fn limits_admit_exactly_what_fits() {
         for length in 0..40 {
-            let translation = Translation::from(Range {
+            let mut translation = Translation::default();
+            let range = Range {
                 start: 0,
                 length,
                 host: 0,
                 writable: true,
-            });
+            };
+            fill(&mut translation, &range);
             for (log2, size) in [1u64, 2, 4, 8, 16, 32].into_iter().enumerate() {
                 for offset in 0..44 {
                     let fits = offset + size <= length;

@@ -5,13 +5,14 @@
 
 use {
     super::{
+        compiling,
         context::{Context, Environment},
         guard,
         program::Program,
         pubkey::Pubkey,
     },
     clap::ValueEnum,
-    sbpf_cranelift::{CompileOptions, CompileStatistics, CompiledProgram},
+    sbpf_cranelift::{Cache, CodeOrigin, CompileOptions, CompileStatistics, CompiledProgram},
     sha2::{Digest as _, Sha256},
     solana_sbpf::{
         aligned_memory::AlignedMemory,
@@ -22,7 +23,6 @@ use {
         vm::{CallFrame, ContextObject as _, EbpfVm, ExecutionMode},
     },
     std::{
-        num::NonZero,
         sync::Arc,
         time::{Duration, Instant},
     },
@@ -67,6 +67,8 @@ pub(crate) struct Workload<'program> {
     pub(crate) budget: u64,
     /// What the syscalls know.
     pub(crate) environment: Arc<Environment>,
+    /// Where code may be found.
+    pub(crate) cache: Cache,
 }
 
 /// How a program ended.
@@ -131,6 +133,8 @@ pub(crate) struct Run {
     pub(crate) statistics: Option<CompileStatistics>,
     /// Bytes of native code.
     pub(crate) code_bytes: Option<usize>,
+    /// Where the code came from, of Cranelift only.
+    pub(crate) origin: Option<CodeOrigin>,
     /// What was observed.
     pub(crate) outcome: Outcome,
 }
@@ -175,7 +179,8 @@ pub(crate) fn run(
     let start = Instant::now();
     let executable = &workload.program.executable;
     let prepared =
-        guard::catch(|| prepare(engine, executable, &compile_options())).map_err(panicked)??;
+        guard::catch(|| prepare(engine, executable, &compiling::options(&workload.cache)))
+            .map_err(panicked)??;
     let compile_time = start.elapsed();
     let first_run = Instant::now();
     let mut outcome = guard::catch(|| execute(&prepared, workload)).map_err(panicked)??;
@@ -194,12 +199,17 @@ pub(crate) fn run(
         Prepared::Cranelift(compiled) => Some(compiled.statistics()),
         Prepared::Interpreter | Prepared::HandWritten => None,
     };
+    let origin = match &prepared {
+        Prepared::Cranelift(compiled) => Some(compiled.origin()),
+        Prepared::Interpreter | Prepared::HandWritten => None,
+    };
     let code_bytes = code_bytes(&prepared, executable);
     Ok(Run {
         engine,
         compile_time: (engine != Engine::Interpreter).then_some(compile_time),
         statistics,
         code_bytes,
+        origin,
         outcome,
     })
 }
@@ -388,11 +398,4 @@ pub(crate) fn ending(result: ProgramResult) -> Ending {
             debug: format!("{error:?}"),
         },
     }
-}
-
-/// A command has the whole machine to itself.
-fn compile_options() -> CompileOptions {
-    let mut options = CompileOptions::default();
-    options.threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    options
 }

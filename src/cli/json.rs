@@ -7,6 +7,7 @@ use {
         report::{AccountChange, Report},
     },
     base64::{Engine as _, prelude::BASE64_STANDARD},
+    sbpf_cranelift::CodeOrigin,
     serde_json::{Value, json},
 };
 
@@ -87,6 +88,7 @@ fn engine_value(report: &Report<'_>, run: &Run) -> Value {
         "compile_nanoseconds": run.compile_time.map(nanoseconds),
         "run_nanoseconds": nanoseconds(outcome.run_time),
         "code_bytes": run.code_bytes,
+        "code_from_cache": run.origin.map(|origin| origin != CodeOrigin::Compiled),
         "functions": run.statistics.map(|statistics| statistics.functions),
         "clif_instructions": run.statistics.map(|statistics| statistics.clif_instructions),
         "clif_blocks": run.statistics.map(|statistics| statistics.clif_blocks),

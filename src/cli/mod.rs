@@ -2,7 +2,9 @@
 
 mod accounts;
 mod assembly;
+mod cache;
 pub(crate) mod compare;
+mod compiling;
 mod context;
 mod differences;
 mod document;
@@ -58,6 +60,7 @@ Examples:
   sbpf-cranelift run program.so --engine all  all engines side by side
   sbpf-cranelift compare --quick              how fast all engines are, side by side
   sbpf-cranelift dump program.so --emit clif  how a program is compiled
+  sbpf-cranelift cache status --dir cache     how much compiled code is stored
   sbpf-cranelift swap-in --check              whether a host runs its programs on Cranelift
 
 Each command has more examples: sbpf-cranelift run --help";
@@ -77,6 +80,9 @@ enum Command {
     /// Run a program of standard eBPF as the public suite bpf_conformance asks for
     #[command(after_help = ebpf::conformance::AFTER_HELP)]
     ConformancePlugin(ebpf::conformance::ConformanceArguments),
+    /// Look after stored code, so that programs need not be compiled again
+    #[command(after_help = cache::AFTER_HELP)]
+    Cache(cache::CacheArguments),
     /// Make an unmodified host (Mollusk, LiteSVM, a validator) run its programs on Cranelift
     #[command(after_help = swap_in::AFTER_HELP)]
     SwapIn(swap_in::SwapInArguments),
@@ -95,6 +101,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
         Command::ConformancePlugin(arguments) => ebpf::conformance::run(arguments),
+        Command::Cache(arguments) => cache::run(arguments),
         Command::SwapIn(arguments) => swap_in::run(arguments),
     });
     match result {

@@ -11,6 +11,7 @@ use {
     },
     base64::{Engine as _, prelude::BASE64_STANDARD},
     comfy_table::{ContentArrangement, Table, presets},
+    sbpf_cranelift::CodeOrigin,
     std::fmt::Write as _,
 };
 
@@ -137,7 +138,11 @@ fn push_engines(text: &mut String, report: &Report<'_>) {
 fn engine_line(run: &Run) -> String {
     let mut line = String::new();
     if let Some(compile_time) = run.compile_time {
-        let _ = write!(line, "compiled in {}, ", time(compile_time));
+        let what = match run.origin {
+            Some(CodeOrigin::Directory) => "loaded",
+            _ => "compiled",
+        };
+        let _ = write!(line, "{what} in {}, ", time(compile_time));
     }
     let _ = write!(line, "ran in {}", time(run.outcome.run_time));
     if let Some(bytes) = run.code_bytes.filter(|bytes| *bytes > 0) {

@@ -3,7 +3,7 @@
 use {
     super::{
         engine::{self, Engine, Refusal, Workload},
-        failure::Failure,
+        failure::{Failure, one_line},
         input::{DEFAULT_BUDGET, DEFAULT_HEAP, Input, REGION_BYTES_LIMIT},
         json, print,
         program::{LoadOptions, Program, Version},
@@ -12,7 +12,12 @@ use {
         text::Style,
     },
     clap::{Args, ValueEnum},
-    std::{path::PathBuf, sync::Arc},
+    sbpf_cranelift::Cache,
+    std::{
+        io::{self, Write},
+        path::PathBuf,
+        sync::Arc,
+    },
 };
 
 /// Examples and exit statuses, below the options.
@@ -26,6 +31,8 @@ Examples:
       Runs an ELF file with accounts and instruction data from a JSON document.
   sbpf-cranelift run loop.s --sbpf-version v0 --budget 1000000 --engine all
       Assembles a text file and compares the engines.
+  sbpf-cranelift run program.so --cache cache
+      Compiles it only if its code is not in that directory, and stores it there.
   sbpf-cranelift run program.so --input input.bin --json
       Passes a file as the input region, and prints JSON.
   sbpf-cranelift run filter.o --dialect ebpf --section xdp --mem 'ff ee dd' --engine all
@@ -141,6 +148,9 @@ pub(crate) struct RunArguments {
     /// Find memory regions by search, as agave does with directly mapped accounts
     #[arg(long)]
     unaligned_mapping: bool,
+    /// Directory to find compiled code in, or to store it in for the next time
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// Run so many times, and report the shortest run time [default: for 20 ms, at most 100 times]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: Option<u32>,
@@ -207,12 +217,20 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
         budget: arguments.budget.or(input.budget).unwrap_or(DEFAULT_BUDGET),
         environment: Arc::new(input.environment(&program)),
         input: input.bytes.clone(),
+        cache: arguments
+            .cache
+            .as_ref()
+            .map_or_else(Cache::none, Cache::in_directory),
     };
     let runs = engines(arguments, about.is_some())
         .into_iter()
         .map(|engine| (engine, engine::run(engine, &workload, arguments.repeat)))
         .collect();
     let mut report = Report::new(&workload, about, runs);
+    for problem in workload.cache.statistics().problems {
+        // There is nowhere to report that this failed.
+        let _ = writeln!(io::stderr(), "warning: cache: {}", one_line(&problem));
+    }
     if let [(_, Err(Refusal::Absent(why)))] = report.runs.as_slice() {
         return Err(Failure::at("--engine", why.clone()));
     }

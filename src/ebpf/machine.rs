@@ -80,7 +80,7 @@ impl Host for Machine<'_, '_, '_> {
         self.memory.range(address, store)
     }
 
-    fn likely_ranges(&mut self, visit: &mut dyn FnMut(Range)) {
+    fn likely_ranges(&mut self, visit: impl FnMut(Range)) {
         if std::mem::replace(&mut self.is_known, true) {
             return;
         }

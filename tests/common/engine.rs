@@ -6,7 +6,7 @@ use {
         memory::{Memory, RegionState},
         program::Program,
     },
-    sbpf_cranelift::{CompileOptions, CompiledProgram},
+    sbpf_cranelift::{Cache, CompileOptions, CompiledProgram},
     solana_sbpf::{
         elf::Executable,
         error::ProgramResult,
@@ -43,7 +43,8 @@ pub enum Engine {
 pub struct Prepared {
     /// The loaded program.
     pub executable: Executable<TestContext>,
-    compiled: Option<CompiledProgram<TestContext>>,
+    /// The program as this crate compiled it.
+    pub compiled: Option<CompiledProgram<TestContext>>,
 }
 
 impl Prepared {
@@ -78,13 +79,17 @@ impl Prepared {
 
 /// Compiles with this crate; a panic is an error like any other.
 ///
-/// `SBPF_TEST_TARGET` names a machine whose code this one runs as well, to test that code.
+/// `SBPF_TEST_TARGET` names a machine whose code this one runs as well, to test that code;
+/// `SBPF_TEST_CACHE` a directory whose code is run where it has some.
 pub fn compile(
     executable: &Executable<TestContext>,
 ) -> Result<CompiledProgram<TestContext>, String> {
     let mut options = CompileOptions::default();
     if let Ok(target) = std::env::var("SBPF_TEST_TARGET") {
         options.target = Some(target.parse().expect("SBPF_TEST_TARGET is a target"));
+    }
+    if let Some(directory) = std::env::var_os("SBPF_TEST_CACHE") {
+        options.cache = Cache::in_directory(directory);
     }
     let compile = || CompiledProgram::compile_with(executable, &options);
     match catch_unwind(AssertUnwindSafe(compile)) {
@@ -144,8 +149,31 @@ pub fn run(
     registers: &[(usize, u64)],
     budget: u64,
 ) -> Outcome {
-    memory.reset();
     let executable = &prepared.executable;
+    let execute = |vm: &mut EbpfVm<TestContext>| match engine {
+        Engine::Interpreter => {
+            let mut frames = vec![CallFrame::default(); executable.get_config().max_call_depth];
+            vm.execute_program(executable, &mut ExecutionMode::Interpreted, &mut frames)
+        }
+        Engine::HandWritten => vm.execute_program(executable, &mut ExecutionMode::Jit, &mut []),
+        Engine::Cranelift => {
+            let compiled = prepared.compiled.as_ref();
+            compiled.expect("compiled at first").execute(vm, executable)
+        }
+    };
+    observe(executable, engine, memory, registers, budget, execute)
+}
+
+/// Lets `execute` run `executable` on freshly reset `memory`; syscalls are told it is `engine`.
+pub fn observe(
+    executable: &Executable<TestContext>,
+    engine: Engine,
+    memory: &mut Memory,
+    registers: &[(usize, u64)],
+    budget: u64,
+    execute: impl FnOnce(&mut EbpfVm<TestContext>) -> (u64, ProgramResult),
+) -> Outcome {
+    memory.reset();
     let config = executable.get_config();
     let version = executable.get_sbpf_version();
     let log = Rc::new(RefCell::new(Vec::new()));
@@ -166,19 +194,7 @@ pub fn run(
     for (register, value) in registers {
         vm.registers[*register] = *value;
     }
-    let execution = catch_unwind(AssertUnwindSafe(|| match engine {
-        Engine::Interpreter => {
-            let mut frames = vec![CallFrame::default(); config.max_call_depth];
-            vm.execute_program(executable, &mut ExecutionMode::Interpreted, &mut frames)
-        }
-        Engine::HandWritten => vm.execute_program(executable, &mut ExecutionMode::Jit, &mut []),
-        Engine::Cranelift => {
-            let compiled = prepared.compiled.as_ref();
-            compiled
-                .expect("compiled at first")
-                .execute(&mut vm, executable)
-        }
-    }));
+    let execution = catch_unwind(AssertUnwindSafe(|| execute(&mut vm)));
 
     let final_pc = vm.registers[11];
     let panicked = execution.is_err();

@@ -13,6 +13,7 @@
 // Every test binary uses another part of the harness.
 #![allow(dead_code, unused_imports, unreachable_pub)]
 
+pub mod alone;
 pub mod case;
 pub mod context;
 pub mod deployed;

@@ -1,7 +1,7 @@
 //! The procedure call standard of arm64, and Apple's variant of it.
 
 use {
-    super::{Canaries, Convention, embedder},
+    super::{CANARY, Canaries, Convention, embedder},
     sbpf_runtime::abi::Anchor,
     std::arch::naked_asm,
 };
@@ -95,8 +95,9 @@ unsafe extern "C" fn entry(code: *const u8, anchor: Anchor, canaries: *mut u64) 
     )
 }
 
-/// One callback. It checks that the stack is aligned, calls the embedder, and leaves rubbish in
-/// what the convention does not protect; `$result` does so to the register of the result.
+/// One callback. It checks that the stack is aligned and x18 is as it was, calls the embedder, and
+/// leaves rubbish in what the convention does not protect; `$result` does so to the register of the
+/// result. x18 is kept from the embedder, which is made for a system where it may be used.
 macro_rules! callback {
     ($name:ident($($parameter:ident: $type:ty),*) $(-> $return:ty)?, $result:literal) => {
         #[unsafe(naked)]
@@ -109,9 +110,17 @@ macro_rules! callback {
                 "mov x9, sp",
                 "tst x9, #15",
                 "b.ne 2f",
-                "stp x29, x30, [sp, #-16]!",
+                "mov x9, {x18_0}",
+                "movk x9, {x18_1}, lsl #16",
+                "movk x9, {x18_2}, lsl #32",
+                "movk x9, {x18_3}, lsl #48",
+                "cmp x9, x18",
+                "b.ne 2f",
+                "stp x29, x30, [sp, #-32]!",
+                "str x18, [sp, #16]",
                 "bl {inner}",
-                "ldp x29, x30, [sp], #16",
+                "ldr x18, [sp, #16]",
+                "ldp x29, x30, [sp], #32",
                 "mov x17, #0x5bad",
                 "movk x17, #0x5bad, lsl #16",
                 "movk x17, #0x5bad, lsl #32",
@@ -170,6 +179,10 @@ macro_rules! callback {
                 "2:",
                 "brk #1",
                 inner = sym inner,
+                x18_0 = const CANARY & 0xffff,
+                x18_1 = const CANARY >> 16 & 0xffff,
+                x18_2 = const CANARY >> 32 & 0xffff,
+                x18_3 = const CANARY >> 48,
             )
         }
     };

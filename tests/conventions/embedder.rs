@@ -5,8 +5,8 @@ use {
     sbpf_cranelift::{CompileOptions, GeneratedCode},
     sbpf_runtime::{
         abi::{
-            AccessCallback, Anchor, Context, Exception, REGISTERS, SyscallCallback, UnwindCallback,
-            offset,
+            AccessCallback, Anchor, Context, Exception, FOUND, Found, REGISTERS, SyscallCallback,
+            Translation, UnwindCallback, found_index, offset,
         },
         code::CodeMemory,
         host::{Ended, Host},
@@ -44,6 +44,7 @@ pub(crate) struct Session {
     memory: Box<[u64; WORDS]>,
     arguments: Box<[u64; 6]>,
     syscalls_fail: bool,
+    found: Option<Box<Found>>,
     events: Vec<Event>,
     context: Option<Box<Context>>,
 }
@@ -68,6 +69,7 @@ impl Session {
             memory: Box::new([0x1111_1111_1111_1111; WORDS]),
             arguments: Box::new([0; 6]),
             syscalls_fail: false,
+            found: None,
             events: Vec::new(),
             context: None,
         }
@@ -76,6 +78,21 @@ impl Session {
     /// Lets syscalls fail.
     pub(crate) fn fail_syscalls(&mut self) {
         self.syscalls_fail = true;
+    }
+
+    /// Puts the input into the second level of the region cache.
+    pub(crate) fn cache_input(&mut self) {
+        let range = Range {
+            start: MM_INPUT_START,
+            length: size_of_val(&*self.memory) as u64,
+            host: self.memory.as_mut_ptr().expose_provenance() as u64,
+            writable: true,
+        };
+        let mut tables = [[Translation::default(); FOUND]; 2];
+        for table in &mut tables {
+            table[found_index(MM_INPUT_START)] = range.into();
+        }
+        self.found = Some(Box::new(Found { tables }));
     }
 
     /// Enters the program with `meter` and r1 at the input.
@@ -109,6 +126,9 @@ impl Session {
             context.syscall = transmute::<*const (), SyscallCallback>(syscall);
         }
         context.entries = self.generated.entries().as_ptr();
+        if let Some(found) = &self.found {
+            context.found = &raw const **found;
+        }
         context.arguments = self.arguments.as_mut_ptr();
         let code = self.sealed.as_ptr();
         let session = &raw mut *self;
@@ -236,7 +256,7 @@ impl Host for NoHost {
         None
     }
 
-    fn likely_ranges(&mut self, _visit: &mut dyn FnMut(Range)) {}
+    fn likely_ranges(&mut self, _visit: impl FnMut(Range)) {}
 
     fn step(
         &mut self,

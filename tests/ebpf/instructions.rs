@@ -214,7 +214,8 @@ fn negation_and_sign_extension() {
     });
     let neg32 = |a, _| u64::from((a as u32).wrapping_neg());
     check("neg32", &[insn(0x84, 1, 0, 0, 0)], &singles(), neg32);
-    let wide: [(i16, fn(u64) -> i64); 3] = [
+    type Extension = (i16, fn(u64) -> i64);
+    let wide: [Extension; 3] = [
         (8, |a| i64::from(a as i8)),
         (16, |a| i64::from(a as i16)),
         (32, |a| i64::from(a as i32)),
@@ -233,7 +234,8 @@ fn negation_and_sign_extension() {
 
 #[test]
 fn byte_order() {
-    let definitions: [(u8, i32, fn(u64) -> u64); 9] = [
+    type Definition = (u8, i32, fn(u64) -> u64);
+    let definitions: [Definition; 9] = [
         (0xd4, 16, |a| u64::from(a as u16)),
         (0xd4, 32, |a| u64::from(a as u32)),
         (0xd4, 64, |a| a),

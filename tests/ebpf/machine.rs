@@ -6,6 +6,7 @@ use {
         assembly::*,
     },
     sbpf_cranelift::ebpf::{Fault, HelperError, Helpers, Memory, Options, Program, map_handle},
+    std::panic::AssertUnwindSafe,
 };
 
 fn fault(case: &Case) -> (Fault, usize, u64) {
@@ -157,11 +158,11 @@ fn a_helper_s_panic_goes_on() {
         .expect("it is valid")
         .compile()
         .expect("it compiles");
-    let panics = std::panic::catch_unwind(|| {
+    let panics = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let mut helpers = Helpers::new();
         helpers.register(1, |_| panic!("of a helper"));
         compiled.run(&mut Memory::new(), &mut helpers, 10)
-    });
+    }));
     assert!(panics.is_err());
 }
 

@@ -2,12 +2,13 @@
 //!
 //! Follows Apple's "Porting just-in-time compilers to Apple silicon": such a mapping has all
 //! permissions on paper, and the processor grants a thread either writing or executing, as the
-//! thread last chose. Every thread starts with executing, and only [`Pages::seal`] chooses writing,
-//! for as long as it copies. A program with the hardened runtime needs the entitlement
+//! thread last chose. Every thread starts with executing, and only [`fill`] chooses writing, for as
+//! long as it copies. A program with the hardened runtime needs the entitlement
 //! `com.apple.security.cs.allow-jit`; without it the mapping is refused, with an error.
 
+pub(super) use super::mapping::{page_size, release};
 use {
-    super::Parts,
+    super::{Parts, mapping},
     std::{
         ffi::c_void,
         io,
@@ -20,89 +21,61 @@ unsafe extern "C" {
     fn sys_icache_invalidate(start: *mut c_void, len: usize);
 }
 
-/// Pages of sealed code between two guard pages.
-#[derive(Debug)]
-pub(super) struct Pages {
-    /// The guard page before the code.
-    start: NonNull<u8>,
-    parts: Parts,
+/// Maps memory for all parts, executable and not writable for every thread.
+///
+/// # Errors
+/// When the system refuses the memory, or can't protect it.
+pub(super) fn reserve(parts: &Parts) -> io::Result<NonNull<u8>> {
+    // SAFETY: it only asks.
+    if unsafe { libc::pthread_jit_write_protect_supported_np() } == 0 {
+        // Without it the memory would be writable and executable at once.
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+    mapping::map(parts.total, protection, libc::MAP_JIT)
 }
 
-// SAFETY: the pages are owned, and nothing writes to them once `seal` has returned them.
-unsafe impl Send for Pages {}
-// SAFETY: as above; shared references only read.
-unsafe impl Sync for Pages {}
-
-impl Pages {
-    /// Maps pages and writes `code` to them, while they are writable and not executable for this
-    /// thread, and executable and not writable for all others.
-    ///
-    /// # Errors
-    /// When the system refuses the memory, or can't protect it.
-    pub(super) fn seal(code: &[u8]) -> io::Result<Self> {
-        // SAFETY: it only asks.
-        if unsafe { libc::pthread_jit_write_protect_supported_np() } == 0 {
-            // Without it the memory would be writable and executable at once.
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        let parts = Parts::new(code.len(), page_size()?)?;
-        let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_JIT;
-        // SAFETY: a new mapping at an address that the system chooses changes no memory in use.
-        let start = unsafe { libc::mmap(ptr::null_mut(), parts.total, protection, flags, -1, 0) };
-        if start == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let start = NonNull::new(start.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        // From here on the mapping is undone when an error returns.
-        let pages = Self { start, parts };
-        pages.guard(0)?;
-        pages.guard(parts.page + parts.code)?;
-        let memory = pages.code().cast_mut();
-        // SAFETY: `parts` has room for the code between the guards, not yet known to anyone else.
-        // Nothing in between can panic or return, so this thread can execute code afterwards.
-        unsafe {
-            libc::pthread_jit_write_protect_np(0);
-            ptr::copy_nonoverlapping(code.as_ptr(), memory, code.len());
-            libc::pthread_jit_write_protect_np(1);
-        }
-        // SAFETY: the range was just written.
-        unsafe { sys_icache_invalidate(memory.cast(), code.len()) };
-        Ok(pages)
+/// Sets the guards up, and writes `code` between them while they are writable and not executable
+/// for this thread, and executable and not writable for all others.
+///
+/// # Errors
+/// When the system refuses the guards.
+///
+/// # Safety
+/// [`reserve`] must have given `start` for these parts, which have room for the code, and nobody
+/// else may know it yet.
+pub(super) unsafe fn fill(start: NonNull<u8>, parts: &Parts, code: &[u8]) -> io::Result<()> {
+    let memory = start.as_ptr().wrapping_add(parts.page);
+    // SAFETY: both pages are parts of the mapping, which is ours alone.
+    unsafe {
+        guard(start.as_ptr(), parts.page)?;
+        guard(memory.wrapping_add(parts.code), parts.page)?;
     }
-
-    /// First byte of the code.
-    pub(super) fn code(&self) -> *const u8 {
-        self.start.as_ptr().wrapping_add(self.parts.page)
+    // SAFETY: the pages between the guards have room and are ours alone. Nothing in between can
+    // panic or return, so this thread can execute code afterwards.
+    unsafe {
+        libc::pthread_jit_write_protect_np(0);
+        ptr::copy_nonoverlapping(code.as_ptr(), memory, code.len());
+        libc::pthread_jit_write_protect_np(1);
     }
-
-    /// Makes the page at `offset` inaccessible.
-    ///
-    /// It is mapped anew: the system has rules of its own for the protection of `MAP_JIT` memory,
-    /// and allows no `MAP_FIXED` together with it, so a reservation could not be filled with it.
-    fn guard(&self, offset: usize) -> io::Result<()> {
-        let page = self.start.as_ptr().wrapping_add(offset).cast::<c_void>();
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED;
-        // SAFETY: it replaces a page of the mapping that is ours and not yet known to anyone else.
-        let guard = unsafe { libc::mmap(page, self.parts.page, libc::PROT_NONE, flags, -1, 0) };
-        if guard == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(())
-    }
+    // SAFETY: the range was just written.
+    unsafe { sys_icache_invalidate(memory.cast(), code.len()) };
+    Ok(())
 }
 
-impl Drop for Pages {
-    fn drop(&mut self) {
-        // SAFETY: `seal` mapped exactly this, and no reference to it outlives `self`. It can't fail
-        // for whole mappings; if it did, the memory would only stay.
-        unsafe { libc::munmap(self.start.as_ptr().cast(), self.parts.total) };
+/// Makes a page inaccessible.
+///
+/// It is mapped anew: the system has rules of its own for the protection of `MAP_JIT` memory, and
+/// allows no `MAP_FIXED` together with it, so a reservation could not be filled with it.
+///
+/// # Safety
+/// The page must be the caller's, and not in use.
+unsafe fn guard(page: *mut u8, length: usize) -> io::Result<()> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED;
+    // SAFETY: passed on to the caller.
+    let guard = unsafe { libc::mmap(page.cast(), length, libc::PROT_NONE, flags, -1, 0) };
+    if guard == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
     }
-}
-
-/// Bytes in a page.
-fn page_size() -> io::Result<usize> {
-    // SAFETY: it reads a constant of the system.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(size).map_err(|_| io::Error::last_os_error())
+    Ok(())
 }

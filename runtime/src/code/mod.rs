@@ -5,6 +5,7 @@
 //! | `unix` | Linux and the like: mapped, written, then protected |
 //! | `windows` | the same with Windows' functions |
 //! | `apple` | Apple silicon: writable for one thread at a time |
+//! | `mapping` | what Unix systems have in common |
 //! | `instruction_cache` | what arm64 takes to execute what was just written |
 
 #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
@@ -18,8 +19,13 @@ mod platform;
 mod platform;
 
 mod instruction_cache;
+#[cfg(unix)]
+mod mapping;
 
-use {crate::run::EntryPoint, platform::Pages, std::io};
+use {
+    crate::run::EntryPoint,
+    std::{io, ptr::NonNull},
+};
 
 /// Machine code that can be executed and no longer be written.
 ///
@@ -27,9 +33,17 @@ use {crate::run::EntryPoint, platform::Pages, std::io};
 /// into code from memory next to it, nor the other way round.
 #[derive(Debug)]
 pub struct CodeMemory {
-    pages: Pages,
+    /// The guard page before the code.
+    start: NonNull<u8>,
+    parts: Parts,
+    /// Bytes of code.
     length: usize,
 }
+
+// SAFETY: the memory is owned, and nothing writes to it once `seal` has returned it.
+unsafe impl Send for CodeMemory {}
+// SAFETY: as above; shared references only read.
+unsafe impl Sync for CodeMemory {}
 
 impl CodeMemory {
     /// Copies `code`, which starts with an [`EntryPoint`], to memory of its own and seals it.
@@ -37,15 +51,21 @@ impl CodeMemory {
     /// # Errors
     /// When the operating system refuses the memory or its protection.
     pub fn seal(code: &[u8]) -> io::Result<Self> {
-        Ok(Self {
-            pages: Pages::seal(code)?,
+        let parts = Parts::new(code.len(), platform::page_size()?)?;
+        // From here on the memory is given back when an error returns.
+        let memory = Self {
+            start: platform::reserve(&parts)?,
+            parts,
             length: code.len(),
-        })
+        };
+        // SAFETY: it was just reserved for these parts, which were made for this code.
+        unsafe { platform::fill(memory.start, &memory.parts, code)? };
+        Ok(memory)
     }
 
     /// First byte of the code.
     pub fn as_ptr(&self) -> *const u8 {
-        self.pages.code()
+        self.start.as_ptr().wrapping_add(self.parts.page)
     }
 
     /// The sealed code.
@@ -58,14 +78,21 @@ impl CodeMemory {
     /// The function at the start of the code, for the current thread.
     pub(crate) fn entry_point(&self) -> EntryPoint {
         instruction_cache::synchronize();
-        // SAFETY: `seal` takes only code that starts with such a function; the pages live as
+        // SAFETY: `seal` takes only code that starts with such a function; the memory lives as
         // long as `self`, and the caller holds the code while it runs.
         unsafe { std::mem::transmute::<*const u8, EntryPoint>(self.as_ptr()) }
     }
 }
 
+impl Drop for CodeMemory {
+    fn drop(&mut self) {
+        // SAFETY: `seal` reserved it for these parts, and no reference to it outlives `self`.
+        unsafe { platform::release(self.start, &self.parts) };
+    }
+}
+
 /// Where the parts of a piece of code memory lie: a guard page, whole pages of code, a guard page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 struct Parts {
     /// Bytes in a page, and in each guard.
     page: usize,
@@ -93,10 +120,15 @@ mod tests {
 
     #[test]
     fn guards_surround_whole_pages() {
-        let parts = |length| Parts::new(length, 4096).map(|parts| (parts.code, parts.total));
-        assert_eq!(parts(0).expect("it fits"), (4096, 3 * 4096));
-        assert_eq!(parts(4096).expect("it fits"), (4096, 3 * 4096));
-        assert_eq!(parts(4097).expect("it fits"), (8192, 4 * 4096));
+        let parts = |length, page| {
+            let parts = Parts::new(length, page).expect("it fits");
+            (parts.code, parts.total)
+        };
+        assert_eq!(parts(0, 4096), (4096, 3 * 4096));
+        assert_eq!(parts(4096, 4096), (4096, 3 * 4096));
+        assert_eq!(parts(4097, 4096), (8192, 4 * 4096));
+        // As large as pages are on Apple silicon.
+        assert_eq!(parts(4097, 16384), (16384, 3 * 16384));
     }
 
     #[test]

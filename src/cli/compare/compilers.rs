@@ -6,7 +6,7 @@ use {
         context::Context,
         engine::{self, Engine, Prepared, Refusal},
     },
-    sbpf_cranelift::CompileOptions,
+    sbpf_cranelift::{Cache, CompileOptions},
     serde::{Deserialize, Serialize},
     solana_sbpf::elf::Executable,
     std::time::{Duration, Instant},
@@ -32,8 +32,11 @@ pub(crate) fn compile(
     engine: Engine,
     executable: &Executable<Context>,
 ) -> Result<Compilation, Refusal> {
+    // It is the compiler that is measured.
+    let mut options = CompileOptions::default();
+    options.cache = Cache::none();
     let (cpu, wall) = (clock::process_time(), Instant::now());
-    let prepared = engine::prepare(engine, executable, &CompileOptions::default())?;
+    let prepared = engine::prepare(engine, executable, &options)?;
     let (wall, cpu) = (wall.elapsed(), clock::process_time() - cpu);
     Ok(Compilation {
         code_bytes: engine::code_bytes(&prepared, executable).unwrap_or_default(),

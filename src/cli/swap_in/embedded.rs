@@ -10,6 +10,9 @@ pub(super) const ROOT_MANIFEST: &str = include_str!("../../../Cargo.toml");
 /// The manifest of the facade.
 pub(super) const FACADE_MANIFEST: &str = include_str!("../../../swap-in/facade/Cargo.toml");
 
+/// The build script of the adapter.
+pub(super) const BUILD_SCRIPT: &str = include_str!("../../../build.rs");
+
 const LOWERING_MANIFEST: &str = include_str!("../../../lowering/Cargo.toml");
 const RUNTIME_MANIFEST: &str = include_str!("../../../runtime/Cargo.toml");
 

@@ -100,6 +100,8 @@ fn adapter_manifest(root: &Table, upstream: &Table) -> Table {
         ("disassembly", vec!["cranelift-codegen/disas".to_owned()]),
         // Known, so that nothing warns, and never enabled.
         ("ebpf", Vec::new()),
+        // The facade itself has the hand-written JIT as the lower tier.
+        ("hand-written", Vec::new()),
         ("tracer", traces),
     ];
     let features = features.map(|(name, enabled)| (name.to_owned(), Value::from(enabled)));
@@ -111,7 +113,21 @@ fn adapter_manifest(root: &Table, upstream: &Table) -> Table {
             Value::Table(Table::from_iter(features)),
         ),
         ("dependencies".to_owned(), Value::Table(dependencies)),
+        ("target".to_owned(), Value::Table(target_dependencies(root))),
     ])
+}
+
+/// The dependencies for some systems only, without those of tests.
+fn target_dependencies(root: &Table) -> Table {
+    let mut targets = child(root, "target");
+    for (_, target) in &mut targets {
+        if let Value::Table(target) = target {
+            target.retain(|kind, _| kind == "dependencies");
+            table(target, "dependencies")
+                .retain(|_, dependency| dependency.get("optional").is_none());
+        }
+    }
+    targets
 }
 
 /// Upstream's manifest under another name, without what only its own tests need.

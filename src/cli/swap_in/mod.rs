@@ -79,6 +79,7 @@ fn write(version: &str, out: &Path) -> Result<Printout, Failure> {
         directory.write(format!("src/{path}"), contents)?;
     }
     directory.write("adapter/Cargo.toml", manifests.adapter.as_bytes())?;
+    directory.write("adapter/build.rs", embedded::BUILD_SCRIPT.as_bytes())?;
     for (path, contents) in embedded::adapter(known) {
         directory.write(format!("adapter/src/{path}"), contents)?;
     }

@@ -1,20 +1,27 @@
 //! What an executable was compiled to.
 //!
-//! Compilation happens at most once for each call of `jit_compile`: at the first run, or at once
-//! where that was chosen. Threads that want to run meanwhile wait for it.
+//! Compilation happens at most once for each call of `jit_compile`: at the first run, at once, or in
+//! the background, as was chosen. Threads that want to run meanwhile wait for it, or run on the tier
+//! below.
 
 use {
     crate::{
         jit_program::JitProgram,
-        swap_in::{Engine, statistics},
+        swap_in::{
+            Engine, When,
+            choice::{cache, report_problems},
+            statistics,
+        },
     },
-    sbpf_cranelift::{CompileOptions, CompiledProgram},
+    sbpf_cranelift::{CompileOptions, CompiledProgram, TieredProgram},
     std::{
         fmt,
         num::NonZero,
-        sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+        sync::{
+            Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+            atomic::{AtomicBool, Ordering::Relaxed},
+        },
         thread,
-        time::Instant,
     },
     upstream::{elf::Executable, vm::ContextObject},
 };
@@ -40,7 +47,8 @@ enum State<C: ContextObject> {
 /// A program that is compiled as soon as its code is needed.
 pub(crate) struct Compiled<C: ContextObject> {
     /// `None` if it is to be interpreted.
-    native: OnceLock<Option<CompiledProgram<C>>>,
+    program: OnceLock<Option<TieredProgram<C>>>,
+    is_counted: AtomicBool,
     handle: OnceLock<Arc<JitProgram>>,
 }
 
@@ -106,48 +114,75 @@ impl<C: ContextObject> Slot<C> {
 }
 
 impl<C: ContextObject> Compiled<C> {
-    /// The compiled program; `None` if Cranelift refused it or was not chosen.
+    /// The compiled program; `None` if Cranelift refused it, was not chosen, or is not done.
     pub(crate) fn native(&self, executable: &Executable<C>) -> Option<&CompiledProgram<C>> {
-        self.native
-            .get_or_init(|| match Engine::chosen() {
-                Engine::Cranelift => compile(executable),
-                _ => None,
-            })
-            .as_ref()
+        let program = self.program.get_or_init(|| match Engine::chosen() {
+            Engine::Cranelift => Some(tiered(executable)),
+            _ => None,
+        });
+        let program = program.as_ref()?;
+        let native = program.compiled(executable);
+        if !self.is_counted.load(Relaxed) {
+            self.count(program);
+        }
+        native
+    }
+
+    /// Takes note of a run on a lower tier.
+    pub(crate) fn record(&self, executable: &Executable<C>, instructions: u64) {
+        if let Some(Some(program)) = self.program.get() {
+            program.record(executable, instructions);
+        }
     }
 
     /// What hosts see of it. A program that is interpreted has no code.
     pub(crate) fn handle(&self, executable: &Executable<C>) -> Arc<JitProgram> {
-        let handle = self
-            .handle
-            .get_or_init(|| Arc::new(JitProgram::new(self.native(executable))));
+        let handle = self.handle.get_or_init(|| {
+            let native = self.native(executable);
+            Arc::new(JitProgram::new(native, executable))
+        });
         Arc::clone(handle)
     }
 
     /// Bytes of memory that this takes by now.
     pub(crate) fn mem_size(&self) -> usize {
-        match self.native.get() {
-            Some(Some(program)) => program.mem_size(),
-            _ => 0,
+        self.now().map_or(0, CompiledProgram::mem_size)
+    }
+
+    /// The compiled program, if there is one by now.
+    fn now(&self) -> Option<&CompiledProgram<C>> {
+        self.program.get()?.as_ref()?.now()
+    }
+
+    /// Counts the program once it is known what becomes of it.
+    fn count(&self, program: &TieredProgram<C>) {
+        let compiled = program.now().zip(program.compile_time());
+        let is_known = compiled.is_some() || program.is_refused();
+        if !is_known || self.is_counted.swap(true, Relaxed) {
+            return;
         }
+        match compiled {
+            Some((native, time)) => statistics::count_compilation(time, native.origin()),
+            None => statistics::count_refusal(),
+        }
+        report_problems();
     }
 }
 
-fn compile<C: ContextObject>(executable: &Executable<C>) -> Option<CompiledProgram<C>> {
-    let start = Instant::now();
+fn tiered<C: ContextObject>(executable: &Executable<C>) -> TieredProgram<C> {
     let mut options = CompileOptions::default();
+    options.cache = cache().clone();
     if executable.get_text_bytes().1.len() >= LARGE {
         options.threads = thread::available_parallelism().map_or(1, NonZero::get);
     }
-    let program = CompiledProgram::compile_with(executable, &options);
-    statistics::count_compilation(start.elapsed(), program.is_ok());
-    program.ok()
+    TieredProgram::new(executable, When::chosen().policy(), &options)
 }
 
 impl<C: ContextObject> Default for Compiled<C> {
     fn default() -> Self {
         Self {
-            native: OnceLock::new(),
+            program: OnceLock::new(),
+            is_counted: AtomicBool::new(false),
             handle: OnceLock::new(),
         }
     }
@@ -176,7 +211,7 @@ impl<C: ContextObject> fmt::Debug for Slot<C> {
             State::Fresh => formatter.write_str("Fresh"),
             State::Requested(compiled) => formatter
                 .debug_tuple("Requested")
-                .field(&compiled.native.get())
+                .field(&compiled.now())
                 .finish(),
             #[cfg(all(feature = "jit", not(target_os = "windows"), target_arch = "x86_64"))]
             State::ByHand(handle) => formatter.debug_tuple("ByHand").field(handle).finish(),

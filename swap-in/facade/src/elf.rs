@@ -64,8 +64,14 @@ impl<C: ContextObject> Executable<C> {
             return self.compile_by_hand();
         }
         let compiled = self.slot.replace();
-        if engine == Engine::Cranelift && When::chosen() == When::Eager {
-            compiled.native(&self.upstream);
+        match When::chosen() {
+            _ if engine != Engine::Cranelift => {}
+            When::Eager => {
+                compiled.native(&self.upstream);
+            }
+            // The lower tier; what it refuses is interpreted until it is hot.
+            When::Tiered => drop(self.compile_by_hand()),
+            When::Lazy => {}
         }
         Ok(())
     }
@@ -84,7 +90,11 @@ impl<C: ContextObject> Executable<C> {
     pub fn take_compiled_program(&self) -> Option<Arc<JitProgram>> {
         match Engine::chosen() {
             Engine::HandWritten => self.take_hand_written(),
-            _ => Some(self.slot.take()?.handle(&self.upstream)),
+            _ => {
+                let handle = self.slot.take()?.handle(&self.upstream);
+                self.take_hand_written_code();
+                Some(handle)
+            }
         }
     }
 
@@ -116,6 +126,11 @@ impl<C: ContextObject> Executable<C> {
         let program = self.upstream.take_compiled_program()?;
         Some(self.slot.hand_written(program))
     }
+
+    /// Removes the lower tier.
+    fn take_hand_written_code(&self) {
+        drop(self.upstream.take_compiled_program());
+    }
 }
 
 /// Where there is no hand-written JIT its choice means the interpreter.
@@ -136,6 +151,8 @@ impl<C: ContextObject> Executable<C> {
     fn take_hand_written(&self) -> Option<Arc<JitProgram>> {
         None
     }
+
+    fn take_hand_written_code(&self) {}
 }
 
 /// Upstream's constructors.

@@ -3,7 +3,7 @@
 use {
     sbpf_cranelift::{CompiledProgram, MachineCode},
     std::fmt,
-    upstream::vm::ContextObject,
+    upstream::{elf::Executable, vm::ContextObject},
 };
 
 /// A compiled program, in place of upstream's type of this name.
@@ -23,11 +23,23 @@ enum Code {
 }
 
 impl JitProgram {
-    pub(crate) fn new<C: ContextObject>(program: Option<&CompiledProgram<C>>) -> Self {
-        Self(program.map_or(Code::None, |program| Code::Cranelift {
-            code: program.shared_machine_code(),
-            mem_size: program.mem_size(),
-        }))
+    /// What is there by now: `program`, or else upstream's own code.
+    pub(crate) fn new<C: ContextObject>(
+        program: Option<&CompiledProgram<C>>,
+        executable: &Executable<C>,
+    ) -> Self {
+        if let Some(program) = program {
+            return Self(Code::Cranelift {
+                code: program.shared_machine_code(),
+                mem_size: program.mem_size(),
+            });
+        }
+        #[cfg(all(feature = "jit", not(target_os = "windows"), target_arch = "x86_64"))]
+        if let Some(program) = executable.get_compiled_program() {
+            return Self::hand_written(program);
+        }
+        let _ = executable;
+        Self(Code::None)
     }
 
     #[cfg(all(feature = "jit", not(target_os = "windows"), target_arch = "x86_64"))]

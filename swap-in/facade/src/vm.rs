@@ -106,8 +106,26 @@ impl<'a, C: ContextObject> EbpfVm<'a, C> {
                 statistics::count_run(Engine::Cranelift);
                 outcome
             }
-            None => self.interpret(executable, mode, call_frames),
+            None => {
+                let outcome = self.execute_lower(executable, mode, call_frames);
+                compiled.record(&executable.upstream, outcome.0);
+                outcome
+            }
         }
+    }
+
+    /// Runs a program on the tier below compiled code.
+    fn execute_lower(
+        &mut self,
+        executable: &Executable<C>,
+        mode: &mut ExecutionMode,
+        call_frames: &mut [CallFrame],
+    ) -> (u64, ProgramResult) {
+        if Engine::chosen() == Engine::Cranelift && executable.upstream_is_compiled() {
+            *mode = ExecutionMode::Jit;
+            return self.execute_upstream(executable, mode, call_frames);
+        }
+        self.interpret(executable, mode, call_frames)
     }
 
     /// Interprets a program that the host believes to be compiled.

@@ -1,6 +1,18 @@
 //! What the environment chooses.
 
-use std::{env, sync::OnceLock};
+use {
+    sbpf_cranelift::{Cache, CacheOptions, Hotness, Policy},
+    std::{
+        env,
+        sync::{
+            OnceLock,
+            atomic::{AtomicUsize, Ordering::Relaxed},
+        },
+    },
+};
+
+/// Bytes of code that are kept for programs which are loaded again, as each test of a host does.
+const RETAINED: usize = 128 << 20;
 
 /// What runs programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +36,9 @@ pub enum When {
     Lazy,
     /// When `jit_compile` is called.
     Eager,
+    /// In the background, when a program was busy for a while: until then it runs on upstream's
+    /// JIT, where there is one, or on the interpreter.
+    Tiered,
 }
 
 impl Engine {
@@ -50,9 +65,43 @@ impl When {
         *CHOSEN.get_or_init(|| {
             choose(
                 "SBPF_CRANELIFT_COMPILE",
-                &[("lazy", Self::Lazy), ("eager", Self::Eager)],
+                &[
+                    ("lazy", Self::Lazy),
+                    ("eager", Self::Eager),
+                    ("tiered", Self::Tiered),
+                ],
             )
         })
+    }
+
+    pub(crate) fn policy(self) -> Policy {
+        match self {
+            Self::Lazy => Policy::Lazy,
+            Self::Eager => Policy::Eager,
+            Self::Tiered => Policy::Tiered(Hotness::default()),
+        }
+    }
+}
+
+/// The cache of this process, in the directory that `SBPF_CRANELIFT_CACHE` names if it does.
+pub(crate) fn cache() -> &'static Cache {
+    static CACHE: OnceLock<Cache> = OnceLock::new();
+    CACHE.get_or_init(|| {
+        let directory = env::var_os("SBPF_CRANELIFT_CACHE");
+        let mut options = CacheOptions::default();
+        options.directory = directory.filter(|path| !path.is_empty()).map(Into::into);
+        options.retained_bytes = RETAINED;
+        Cache::new(options)
+    })
+}
+
+/// Reports what the cache could not do, each problem once.
+pub(crate) fn report_problems() {
+    static REPORTED: AtomicUsize = AtomicUsize::new(0);
+    let problems = cache().statistics().problems;
+    let reported = REPORTED.fetch_max(problems.len(), Relaxed);
+    for problem in problems.iter().skip(reported) {
+        eprintln!("sbpf-cranelift: cache: {problem}");
     }
 }
 

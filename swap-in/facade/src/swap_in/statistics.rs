@@ -2,6 +2,7 @@
 
 use {
     super::{Engine, report},
+    sbpf_cranelift::CodeOrigin,
     std::{
         fmt,
         sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -15,11 +16,13 @@ use {
 pub struct Statistics {
     /// Programs loaded.
     pub loaded: u64,
-    /// Programs compiled by Cranelift.
+    /// Programs that have code from Cranelift.
     pub compiled: u64,
+    /// Those among them whose code was found in the cache.
+    pub found: u64,
     /// Programs that Cranelift could not compile, so that they are interpreted.
     pub refused: u64,
-    /// Time spent compiling with Cranelift.
+    /// Time spent compiling with Cranelift, and finding code.
     pub compile_time: Duration,
     /// Programs compiled by the hand-written JIT.
     pub hand_written_compiled: u64,
@@ -37,6 +40,7 @@ pub fn statistics() -> Statistics {
     Statistics {
         loaded: LOADED.load(Relaxed),
         compiled: COMPILED.load(Relaxed),
+        found: FOUND.load(Relaxed),
         refused: REFUSED.load(Relaxed),
         compile_time: Duration::from_nanos(COMPILE_NANOSECONDS.load(Relaxed)),
         hand_written_compiled: HAND_WRITTEN_COMPILED.load(Relaxed),
@@ -50,10 +54,11 @@ impl fmt::Display for Statistics {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "loaded={} compiled={} refused={} compile_ms={} hand_written_compiled={} \
+            "loaded={} compiled={} found={} refused={} compile_ms={} hand_written_compiled={} \
              cranelift_runs={} hand_written_runs={} interpreter_runs={}",
             self.loaded,
             self.compiled,
+            self.found,
             self.refused,
             self.compile_time.as_millis(),
             self.hand_written_compiled,
@@ -66,6 +71,7 @@ impl fmt::Display for Statistics {
 
 static LOADED: AtomicU64 = AtomicU64::new(0);
 static COMPILED: AtomicU64 = AtomicU64::new(0);
+static FOUND: AtomicU64 = AtomicU64::new(0);
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 static COMPILE_NANOSECONDS: AtomicU64 = AtomicU64::new(0);
 static HAND_WRITTEN_COMPILED: AtomicU64 = AtomicU64::new(0);
@@ -79,10 +85,18 @@ pub(crate) fn count_load() {
     increment(&LOADED);
 }
 
-pub(crate) fn count_compilation(time: Duration, is_compiled: bool) {
-    increment(if is_compiled { &COMPILED } else { &REFUSED });
+/// Counts a program that got its code from there in this time.
+pub(crate) fn count_compilation(time: Duration, origin: CodeOrigin) {
+    increment(&COMPILED);
+    if origin != CodeOrigin::Compiled {
+        increment(&FOUND);
+    }
     let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     COMPILE_NANOSECONDS.fetch_add(nanoseconds, Relaxed);
+}
+
+pub(crate) fn count_refusal() {
+    increment(&REFUSED);
 }
 
 #[cfg(all(feature = "jit", not(target_os = "windows"), target_arch = "x86_64"))]

@@ -1,0 +1,256 @@
+//! Where accesses go that the first level of the region cache does not admit: frames of a stack with
+//! gaps, the second level, the access callback.
+//!
+//! ```text
+//! access(ctx, meter, site, address):
+//!   distance = address - ctx.stack_start                        // only for stacks with gaps
+//!   if distance < ctx.stack_span and span bytes from there are in one frame:
+//!     ctx.resolved = ctx.stack_host + what they are behind
+//!     the first level gets that frame
+//!   else entry = ctx.found.tables[store][index(address)]
+//!     if address - entry.start < length and address - entry.start + span <= length:
+//!       ctx.resolved = address - entry.start + entry.host
+//!       the first level gets that entry
+//!   else: access_slow(ctx, meter, site)
+//! ```
+//!
+//! Both functions preserve all registers, so that a miss costs nothing on the usual path.
+
+use {
+    crate::{
+        call::{access_callback_signature, access_signature, declare},
+        dialect::{Dialect, FrameLayout},
+        function::{FunctionName, TRUSTED},
+        trampolines::begin,
+    },
+    cranelift_codegen::{
+        ir::{Block, Function, InstBuilder, Value, condcodes::IntCC, types::I64},
+        isa::{CallConv, TargetFrontendConfig},
+    },
+    cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
+    sbpf_runtime::abi::{
+        ACCESS_SITE_SHIFT, FOUND, FOUND_SHIFT, FOUND_SPREAD, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT,
+        SLOTS, TRANSLATION_SHIFT, offset,
+    },
+};
+
+/// Lowers the function that looks further for the range of a site.
+pub(crate) fn lower_access(
+    dialect: &Dialect,
+    target: TargetFrontendConfig,
+    frontend: &mut FunctionBuilderContext,
+    function: &mut Function,
+) {
+    let (mut builder, parameters) =
+        begin(function, frontend, FunctionName::Access, access_signature());
+    let [context, _, number, address] = parameters[..] else {
+        unreachable!("`access_signature` has four parameters");
+    };
+    let slow = builder.create_block();
+    let mut access = Access {
+        builder,
+        context,
+        address,
+        slow,
+        site: number,
+    };
+    access.find_site(number);
+    if let FrameLayout::Fixed { size, stride: 2 } = dialect.frames
+        && size.is_power_of_two()
+    {
+        access.look_at_frames(size);
+    }
+    access.look_up();
+
+    let Access { mut builder, .. } = access;
+    builder.switch_to_block(slow);
+    let callee = declare(
+        &mut builder,
+        FunctionName::AccessSlow,
+        access_callback_signature(CallConv::PreserveAll),
+    );
+    builder.ins().call(callee, &parameters[..3]);
+    builder.ins().return_(&[]);
+    builder.seal_all_blocks();
+    builder.finalize(target);
+}
+
+/// The function being made.
+struct Access<'f> {
+    builder: FunctionBuilder<'f>,
+    context: Value,
+    /// The lowest address that the site accesses.
+    address: Value,
+    /// Goes to the callback.
+    slow: Block,
+    /// The site's address.
+    site: Value,
+}
+
+impl Access<'_> {
+    fn find_site(&mut self, number: Value) {
+        let sites = self.load(self.context, offset::ACCESS_SITES);
+        let number = self.builder.ins().uextend(I64, number);
+        let place = self.shifted(number, i64::from(ACCESS_SITE_SHIFT));
+        self.site = self.builder.ins().iadd(sites, place);
+    }
+
+    /// Goes on in a new block if the address is in no frame of the stack, of `size` bytes each.
+    fn look_at_frames(&mut self, size: u32) {
+        let within_stack = self.builder.create_block();
+        let hit = self.builder.create_block();
+        let elsewhere = self.builder.create_block();
+        let start = self.load(self.context, offset::STACK_START);
+        let distance = self.builder.ins().isub(self.address, start);
+        let span = self.load(self.context, offset::STACK_SPAN);
+        self.go_if(
+            IntCC::UnsignedLessThan,
+            distance,
+            span,
+            within_stack,
+            elsewhere,
+        );
+
+        self.builder.switch_to_block(within_stack);
+        // Frame and gap together are twice the size.
+        let mask = self.constant(2 * i64::from(size) - 1);
+        let within = self.builder.ins().band(distance, mask);
+        let span = self.site_word(offset::SITE_SPAN);
+        let end = self.builder.ins().iadd(within, span);
+        let limit = self.constant(i64::from(size));
+        self.go_if(IntCC::UnsignedLessThanOrEqual, end, limit, hit, elsewhere);
+
+        self.builder.switch_to_block(hit);
+        let frame = self.builder.ins().isub(distance, within);
+        let behind = self.shifted(frame, -1);
+        let stack = self.load(self.context, offset::STACK_HOST);
+        let host = self.builder.ins().iadd(stack, behind);
+        let resolved = self.builder.ins().iadd(host, within);
+        self.store(resolved, self.context, offset::RESOLVED);
+        let first_level = self.first_level();
+        let start = self.builder.ins().isub(self.address, within);
+        self.store(start, first_level, offset::LOAD + offset::START);
+        self.store(host, first_level, offset::LOAD + offset::HOST);
+        for log2 in 0..LIMITS as u32 {
+            let limit = self.constant((i64::from(size) + 1 - (1 << log2)).max(0));
+            self.store(limit, first_level, offset::LOAD + offset::limit(log2));
+        }
+        self.builder.ins().return_(&[]);
+        self.builder.switch_to_block(elsewhere);
+    }
+
+    /// The second level ([`sbpf_runtime::abi::Found`]).
+    fn look_up(&mut self) {
+        let look_up = self.builder.create_block();
+        let check_end = self.builder.create_block();
+        let hit = self.builder.create_block();
+        let found = self.load(self.context, offset::FOUND);
+        self.builder.ins().brif(found, look_up, &[], self.slow, &[]);
+
+        self.builder.switch_to_block(look_up);
+        let page = self.shifted(self.address, -i64::from(FOUND_SHIFT));
+        let spread = self.shifted(self.address, -i64::from(FOUND_SPREAD));
+        let index = self.builder.ins().bxor(page, spread);
+        let mask = self.constant(FOUND as i64 - 1);
+        let index = self.builder.ins().band(index, mask);
+        let store = self.site_word(offset::SITE_STORE);
+        let table = self.shifted(store, i64::from(FOUND.trailing_zeros()));
+        let index = self.builder.ins().bor(index, table);
+        let place = self.shifted(index, i64::from(TRANSLATION_SHIFT));
+        let entry = self.builder.ins().iadd(found, place);
+        let start = self.load(entry, offset::START);
+        let distance = self.builder.ins().isub(self.address, start);
+        let length = self.load(entry, offset::limit(0));
+        self.go_if(
+            IntCC::UnsignedLessThan,
+            distance,
+            length,
+            check_end,
+            self.slow,
+        );
+
+        self.builder.switch_to_block(check_end);
+        let span = self.site_word(offset::SITE_SPAN);
+        let end = self.builder.ins().iadd(distance, span);
+        self.go_if(IntCC::UnsignedLessThanOrEqual, end, length, hit, self.slow);
+
+        self.builder.switch_to_block(hit);
+        let host = self.load(entry, offset::HOST);
+        let resolved = self.builder.ins().iadd(host, distance);
+        self.store(resolved, self.context, offset::RESOLVED);
+        let first_level = self.first_level();
+        for word in (0..1 << TRANSLATION_SHIFT).step_by(8) {
+            let value = self.load(entry, word);
+            self.store(value, first_level, offset::LOAD + word);
+        }
+        self.builder.ins().return_(&[]);
+    }
+
+    /// The entry of the first level that the site looks at: what follows is likely to be in the same
+    /// range. It is used with the offsets of a slot's half for loads.
+    fn first_level(&mut self) -> Value {
+        let slot = self.shifted(self.address, -i64::from(SLOT_SHIFT));
+        let mask = self.constant(SLOTS as i64 - 1);
+        let slot = self.builder.ins().band(slot, mask);
+        let slot = self.shifted(slot, i64::from(SLOT_SIZE_SHIFT));
+        let store = self.site_word(offset::SITE_STORE);
+        let half = self.shifted(store, i64::from(TRANSLATION_SHIFT));
+        let place = self.builder.ins().bor(slot, half);
+        self.builder.ins().iadd(self.context, place)
+    }
+
+    fn go_if(&mut self, code: IntCC, left: Value, right: Value, then: Block, otherwise: Block) {
+        let holds = self.builder.ins().icmp(code, left, right);
+        self.builder.ins().brif(holds, then, &[], otherwise, &[]);
+    }
+
+    fn site_word(&mut self, field: i32) -> Value {
+        self.builder.ins().uload32(TRUSTED, self.site, field)
+    }
+
+    fn load(&mut self, address: Value, at: i32) -> Value {
+        self.builder.ins().load(I64, TRUSTED, address, at)
+    }
+
+    fn store(&mut self, value: Value, address: Value, at: i32) {
+        self.builder.ins().store(TRUSTED, value, address, at);
+    }
+
+    fn constant(&mut self, value: i64) -> Value {
+        self.builder.ins().iconst(I64, value)
+    }
+
+    /// `value` shifted to the left by `bits`, or to the right if negative.
+    fn shifted(&mut self, value: Value, bits: i64) -> Value {
+        let amount = self.constant(bits.abs());
+        if bits < 0 {
+            self.builder.ins().ushr(value, amount)
+        } else {
+            self.builder.ins().ishl(value, amount)
+        }
+    }
+}
+
+/// Forwards to [`sbpf_runtime::abi::Context::access`] and preserves all registers, so that a miss
+/// in the region cache costs nothing on the usual path.
+pub(crate) fn lower_access_slow(
+    target: TargetFrontendConfig,
+    frontend: &mut FunctionBuilderContext,
+    function: &mut Function,
+) {
+    let (mut builder, parameters) = begin(
+        function,
+        frontend,
+        FunctionName::AccessSlow,
+        access_callback_signature(CallConv::PreserveAll),
+    );
+    let callback = builder
+        .ins()
+        .load(I64, TRUSTED, parameters[0], offset::ACCESS);
+    let signature = builder.import_signature(access_callback_signature(target.default_call_conv));
+    builder
+        .ins()
+        .call_indirect(signature, callback, &parameters);
+    builder.ins().return_(&[]);
+    builder.finalize(target);
+}

@@ -1,0 +1,59 @@
+//! Where every field is that generated code reads or writes, the same on every machine.
+//!
+//! Code can be generated on one machine for another, so the machines have to agree. Fields follow
+//! each other without padding, so there are no bytes between them that nobody has written.
+
+use {
+    crate::{
+        abi::{
+            AccessCallback, Anchor, Context, Found, Slot, SyscallCallback, Translation,
+            UnwindCallback,
+        },
+        run::EntryPoint,
+        site::AccessSite,
+    },
+    std::mem::offset_of,
+};
+
+/// The size of the field that `_field` borrows.
+const fn size_of_field<T, F>(_field: fn(&T) -> &F) -> usize {
+    size_of::<F>()
+}
+
+/// Asserts the offset of each field of a structure, in order, and the size of the whole.
+macro_rules! assert_layout {
+    ($name:ident { $($field:ident: $offset:literal),* } $size:literal) => {
+        const _: () = {
+            let mut end = 0;
+            $(
+                assert!(offset_of!($name, $field) == $offset);
+                assert!(end == $offset);
+                end += size_of_field(|value: &$name| &value.$field);
+            )*
+            assert!(end <= $size && $size < end + align_of::<$name>());
+            assert!(size_of::<$name>() == $size);
+        };
+
+        /// Compiled only if no field is missing above.
+        const _: fn($name) = |$name { $($field: _),* }| ();
+    };
+}
+
+assert_layout!(Translation { start: 0, host: 8, limits: 16 } 64);
+assert_layout!(Slot { load: 0, store: 64 } 128);
+assert_layout!(Found { tables: 0 } 4096);
+assert_layout!(AccessSite {
+    base: 0, low: 4, span: 8, store: 12, pc: 16, spent: 20, count: 24, resume: 28
+} 32);
+assert_layout!(Context {
+    registers: 0, meter: 88, frame: 96, frame_limit: 104, resolved: 112, leave: 120, slots: 128,
+    saved: 1152, left_frame: 1192, frame_bias: 1200, stack_start: 1208, stack_span: 1216, stack_host: 1224, exception: 1232, exit_pc: 1240, code: 1248, entries: 1256, access_sites: 1264, found: 1272, access: 1280, unwind: 1288, syscall: 1296, arguments: 1304, run: 1312
+} 1344);
+
+/// What generated code and Rust pass to each other: integers, and pointers of 64 bits.
+const _: () = {
+    assert!(size_of::<usize>() == 8 && size_of::<Anchor>() == 8);
+    assert!(size_of::<EntryPoint>() == 8);
+    assert!(size_of::<AccessCallback>() == 8 && size_of::<UnwindCallback>() == 8);
+    assert!(size_of::<SyscallCallback>() == 8);
+};

@@ -1,0 +1,90 @@
+//! Executables that were compiled before, told by their address.
+//!
+//! An address tells what is there only as long as nothing else can be. A weak reference keeps the
+//! memory of an `Arc` from being used again, so that the address of one that is alive is proof.
+
+use {
+    super::memory::lock,
+    crate::CompiledProgram,
+    solana_sbpf::{elf::Executable, vm::ContextObject},
+    std::{
+        any::Any,
+        collections::HashMap,
+        fmt,
+        sync::{Arc, Mutex, Weak},
+    },
+    target_lexicon::Triple,
+};
+
+type AnyWeak = Weak<dyn Any + Send + Sync>;
+
+/// Compiled programs by the address of their executable.
+#[derive(Default)]
+pub(super) struct KnownExecutables(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    by_place: HashMap<(usize, Option<Triple>), Known>,
+    /// With so many, it is worth looking for what is gone.
+    many: usize,
+}
+
+/// Fewer executables than this are never too many.
+const FEW: usize = 64;
+
+struct Known {
+    /// Keeps the address.
+    executable: AnyWeak,
+    program: AnyWeak,
+}
+
+impl KnownExecutables {
+    /// What `executable` was compiled to for `target`, if that is still alive.
+    pub(super) fn get<C: ContextObject + 'static>(
+        &self,
+        executable: &Arc<Executable<C>>,
+        target: &Option<Triple>,
+    ) -> Option<Arc<CompiledProgram<C>>> {
+        let known = lock(&self.0);
+        let known = known.by_place.get(&place(executable, target))?;
+        known.program.upgrade()?.downcast().ok()
+    }
+
+    /// Remembers `program` for `executable`, which it was compiled from.
+    pub(super) fn insert<C: ContextObject + 'static>(
+        &self,
+        executable: &Arc<Executable<C>>,
+        target: &Option<Triple>,
+        program: &Arc<CompiledProgram<C>>,
+    ) {
+        let executable_weak = Arc::downgrade(executable);
+        let program = Arc::downgrade(program);
+        let mut known = lock(&self.0);
+        if known.by_place.len() >= known.many {
+            known.by_place.retain(|_, known| {
+                known.executable.strong_count() > 0 && known.program.strong_count() > 0
+            });
+            known.many = FEW.max(2 * known.by_place.len());
+        }
+        known.by_place.insert(
+            place(executable, target),
+            Known {
+                executable: executable_weak,
+                program,
+            },
+        );
+    }
+}
+
+fn place<C: ContextObject>(
+    executable: &Arc<Executable<C>>,
+    target: &Option<Triple>,
+) -> (usize, Option<Triple>) {
+    (Arc::as_ptr(executable).addr(), target.clone())
+}
+
+impl fmt::Debug for KnownExecutables {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} executables", lock(&self.0).by_place.len())
+    }
+}

@@ -1,0 +1,58 @@
+//! The code of a program, sealed: what executables with the same instructions share.
+
+use {
+    crate::CompileStatistics,
+    sbpf_lowering::{dialect::FrameLayout, function::Sites},
+    sbpf_runtime::{code::CodeMemory, run::Image},
+    std::io,
+};
+
+/// Sealed machine code with what the runtime has to know about it.
+#[derive(Debug)]
+pub(crate) struct Code {
+    pub(crate) memory: CodeMemory,
+    pub(crate) entries: Vec<u32>,
+    pub(crate) sites: Sites,
+    pub(crate) frames: FrameLayout,
+    pub(crate) statistics: CompileStatistics,
+}
+
+impl Code {
+    /// Seals `code`, which belongs to the rest.
+    ///
+    /// # Errors
+    /// When the operating system refuses the memory.
+    pub(crate) fn seal(
+        code: &[u8],
+        entries: Vec<u32>,
+        sites: Sites,
+        frames: FrameLayout,
+        statistics: CompileStatistics,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            memory: CodeMemory::seal(code)?,
+            entries,
+            sites,
+            frames,
+            statistics,
+        })
+    }
+
+    /// Bytes of memory that this takes.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Self>()
+            + self.memory.bytes().len()
+            + size_of_val(self.entries.as_slice())
+            + size_of_val(self.sites.accesses.as_slice())
+            + size_of_val(self.sites.calls.as_slice())
+    }
+
+    pub(crate) fn image(&self) -> Image<'_> {
+        Image {
+            code: &self.memory,
+            entries: &self.entries,
+            accesses: &self.sites.accesses,
+            calls: &self.sites.calls,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! One process.
+
+use {
+    super::*,
+    sbpf_cranelift::{CacheOptions, CodeOrigin, CompileError, CompileObserver},
+    std::{
+        ops::ControlFlow,
+        sync::{Arc, Barrier},
+        thread,
+    },
+};
+
+fn cache() -> Cache {
+    Cache::new(CacheOptions::default())
+}
+
+#[test]
+fn executables_with_the_same_instructions_share_code() {
+    let cache = cache();
+    let (first, second, other) = (load(1), load(1), load(2));
+    let compiled = compile(&first, &cache);
+    assert_eq!(compiled.origin(), CodeOrigin::Compiled);
+    let shared = compile(&second, &cache);
+    assert_eq!(shared.origin(), CodeOrigin::Memory);
+    assert_eq!(
+        shared.machine_code().as_ptr(),
+        compiled.machine_code().as_ptr()
+    );
+    assert_eq!(compile(&other, &cache).origin(), CodeOrigin::Compiled);
+    // Each runs with its own executable, in whatever order they go.
+    assert_runs(1, first, compiled);
+    assert_runs(1, second, shared);
+    let statistics = cache.statistics();
+    assert_eq!((statistics.compiled, statistics.memory_hits), (2, 1));
+    assert_eq!(statistics.problems, Vec::<String>::new());
+}
+
+#[test]
+fn the_default_is_one_cache_for_the_process() {
+    // No other test compiles this.
+    let executable = load(0x7e57);
+    let compiled = CompiledProgram::compile(&executable).expect("it compiles");
+    let again = CompiledProgram::compile(&executable).expect("it compiles");
+    assert_eq!(again.origin(), CodeOrigin::Memory);
+    assert_eq!(
+        again.machine_code().as_ptr(),
+        compiled.machine_code().as_ptr()
+    );
+    let apart = compile(&executable, &Cache::none());
+    assert_eq!(apart.origin(), CodeOrigin::Compiled);
+    assert_ne!(
+        apart.machine_code().as_ptr(),
+        compiled.machine_code().as_ptr()
+    );
+    assert_eq!(apart.machine_code(), compiled.machine_code());
+}
+
+#[test]
+fn code_goes_with_the_last_program() {
+    let cache = cache();
+    let executable = load(1);
+    let kept = compile(&executable, &cache).shared_machine_code();
+    assert_eq!(compile(&executable, &cache).origin(), CodeOrigin::Memory);
+    drop(kept);
+    assert_eq!(compile(&executable, &cache).origin(), CodeOrigin::Compiled);
+}
+
+#[test]
+fn code_can_be_retained_up_to_a_limit() {
+    let size = compile(&load(1), &cache()).mem_size();
+    let mut options = CacheOptions::default();
+    options.retained_bytes = 2 * size + size / 2;
+    let cache = Cache::new(options);
+    let origin = |value| compile(&load(value), &cache).origin();
+    assert_eq!(
+        [1, 2, 1].map(origin),
+        [
+            CodeOrigin::Compiled,
+            CodeOrigin::Compiled,
+            CodeOrigin::Memory
+        ]
+    );
+    // 2 was used before 1, so it makes room.
+    assert_eq!(
+        [3, 1, 2].map(origin),
+        [
+            CodeOrigin::Compiled,
+            CodeOrigin::Memory,
+            CodeOrigin::Compiled
+        ]
+    );
+}
+
+#[test]
+fn the_same_executable_is_the_same_program() {
+    let (cache, executable) = (cache(), Arc::new(load(1)));
+    let compile = |executable| {
+        CompiledProgram::compile_shared(executable, &options(&cache)).expect("it compiles")
+    };
+    let first = compile(&executable);
+    assert!(Arc::ptr_eq(&first, &compile(&executable)));
+    let other = Arc::new(load(1));
+    let shared = compile(&other);
+    assert!(!Arc::ptr_eq(&first, &shared));
+    assert_eq!(
+        first.machine_code().as_ptr(),
+        shared.machine_code().as_ptr()
+    );
+}
+
+#[test]
+fn an_address_that_is_used_again_is_no_proof() {
+    let cache = cache();
+    let mut programs = Vec::new();
+    for value in 0..64 {
+        // Dropped at once, so that the next ones may get the same memory.
+        let executable = Arc::new(load(value));
+        let options = options(&cache);
+        let program = CompiledProgram::compile_shared(&executable, &options).expect("it compiles");
+        assert_eq!(program.origin(), CodeOrigin::Compiled, "{value}");
+        programs.push(program);
+    }
+}
+
+#[test]
+fn threads_wait_for_the_one_that_compiles() {
+    const THREADS: usize = 64;
+    let (cache, barrier) = (cache(), Barrier::new(THREADS));
+    let executable = load(1);
+    let programs: Vec<_> = thread::scope(|scope| {
+        let compile = || {
+            barrier.wait();
+            super::compile(&executable, &cache)
+        };
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(compile)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("it compiles"))
+            .collect()
+    });
+    let first = programs[0].machine_code().as_ptr();
+    assert!(
+        programs
+            .iter()
+            .all(|program| program.machine_code().as_ptr() == first)
+    );
+    let statistics = cache.statistics();
+    assert_eq!(
+        (statistics.compiled, statistics.memory_hits),
+        (1, THREADS as u64 - 1)
+    );
+}
+
+#[test]
+fn a_compilation_can_be_watched_and_ended() {
+    let cache = cache();
+    let executable = load(1);
+    for threads in [1, 2] {
+        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let mut options = options(&cache);
+        options.threads = threads;
+        let log = Arc::clone(&seen);
+        options.observer = Some(CompileObserver::new(move |progress| {
+            log.lock()
+                .expect("nobody panics")
+                .push((progress.done, progress.total));
+            ControlFlow::Continue(())
+        }));
+        let compiled = CompiledProgram::compile_with(&executable, &options).expect("it compiles");
+        let total = compiled.statistics().functions;
+        let expected: Vec<_> = (0..=total).map(|done| (done, total)).collect();
+        assert_eq!(*seen.lock().expect("nobody panics"), expected);
+        drop(compiled);
+
+        for last in 0..=total {
+            options.observer = Some(CompileObserver::new(move |progress| {
+                if progress.done == last {
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            }));
+            let error = CompiledProgram::compile_with(&executable, &options).expect_err("it ends");
+            assert!(matches!(error, CompileError::Cancelled), "{error}");
+        }
+    }
+    assert_eq!(compile(&executable, &cache).origin(), CodeOrigin::Compiled);
+}

@@ -202,3 +202,25 @@ fn dump_shows_all_stages() {
         assert!(output.contains(part), "{part} is missing");
     }
 }
+
+#[test]
+fn compare_measures_workloads() {
+    let compare = [
+        "compare",
+        "--dialect",
+        "ebpf",
+        "--quick",
+        "--rounds",
+        "1",
+        "--filter",
+    ];
+    let (status, output, error) = sbpf_cranelift(&[&compare[..], &["packet"]].concat(), "");
+    assert_eq!((status, error), (0, String::new()));
+    assert!(
+        output.contains("packet") && output.contains("interpreter"),
+        "{output}"
+    );
+    let (status, _, error) = sbpf_cranelift(&[&compare[..], &["nothing"]].concat(), "");
+    let expected = "error: --filter: no workload has this in its name\n".to_string();
+    assert_eq!((status, error), (2, expected));
+}

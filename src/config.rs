@@ -27,6 +27,7 @@ pub(crate) fn dialect(version: SBPFVersion, config: &Config) -> Result<Dialect, 
     let size = u32::try_from(config.stack_frame_size).map_err(|_| unsupported)?;
     let has_gaps = version.stack_frame_gaps() && config.enable_stack_frame_gaps;
     Ok(Dialect {
+        standard: None,
         explicit_sign_extension: version.explicit_sign_extension_of_results(),
         swapped_subtraction: version.swap_sub_reg_imm_operands(),
         product_quotient_remainder: version.enable_pqr(),

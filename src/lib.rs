@@ -10,6 +10,8 @@ mod code;
 mod compat;
 mod config;
 pub mod dump;
+#[cfg(feature = "ebpf")]
+pub mod ebpf;
 mod embedder;
 mod emit;
 mod error;

@@ -9,7 +9,7 @@ use {
     crate::{
         cfg::{BlockId, Graph},
         dialect::Dialect,
-        insn::{Insn, Operation},
+        insn::Insn,
     },
     sbpf_runtime::{abi::FRAME_POINTER, site::RegisterSet},
 };
@@ -74,7 +74,7 @@ impl Accesses {
             if let Some((size, base, offset)) = insn.access()
                 && !(base == FRAME_POINTER && dialect.is_in_frame(offset, size))
             {
-                let store = matches!(insn.operation, Operation::Store { .. });
+                let store = insn.stores();
                 let joined = open[base as usize]
                     .filter(|&group: &usize| plan.groups[group].join(offset, size, store, index));
                 let group = joined.unwrap_or_else(|| {

@@ -12,7 +12,7 @@ use {
     },
     cranelift_codegen::ir::{
         InstBuilder, Type, Value,
-        types::{I16, I32, I64},
+        types::{I8, I16, I32, I64},
     },
 };
 
@@ -61,6 +61,23 @@ impl FunctionCx<'_> {
             Negate => ins.ineg(left),
             Move => right,
         }
+    }
+
+    /// Sign-extends the low `bits` bits of a register to `width`.
+    pub(crate) fn move_signed(&mut self, destination: u8, bits: u8, width: Width, source: u8) {
+        let value = self.register(source);
+        let narrow = match bits {
+            8 => self.builder.ins().ireduce(I8, value),
+            16 => self.builder.ins().ireduce(I16, value),
+            _ => self.builder.ins().ireduce(I32, value),
+        };
+        let extended = if type_of(width) == self.builder.func.dfg.value_type(narrow) {
+            narrow
+        } else {
+            self.builder.ins().sextend(type_of(width), narrow)
+        };
+        let result = self.widen(extended, width, Extension::Zero);
+        self.set_register(destination, result);
     }
 
     /// Keeps the low `bits` bits, in reverse byte order if `swap` (the host is little-endian).

@@ -1,7 +1,11 @@
-//! Bytes to instructions: the one table of opcodes.
+//! Bytes to instructions: the table of opcodes of sBPF. Standard eBPF has its own in `standard`.
 //!
 //! The rules are those of `Interpreter::step` in `solana-sbpf`, resolved for one dialect. An
 //! opcode that a version does not have decodes to an instruction that fails when it is executed.
+
+mod standard;
+
+pub use standard::group;
 
 use {
     crate::{
@@ -116,6 +120,9 @@ pub fn decode(program: &Program<'_>, pc: usize) -> Result<Insn, LoweringError> {
     let Some(encoded) = Encoded::read(program.text, pc) else {
         return Ok(insn(Operation::Raise(Exception::ExecutionOverrun), 0));
     };
+    if let Some(groups) = program.dialect.standard {
+        return standard::decode(program, &encoded, groups);
+    }
     let decoded = match encoded.opcode & 7 {
         0 => return load_double_word(program, &encoded),
         1..=3 => memory(&encoded, &program.dialect),
@@ -203,7 +210,13 @@ fn moved_size(encoded: &Encoded) -> Option<u32> {
 
 fn load(encoded: &Encoded, size: u32) -> Insn {
     let (base, offset) = (encoded.source, i32::from(encoded.offset));
-    insn(Operation::Load { size, base, offset }, encoded.destination)
+    let operation = Operation::Load {
+        size,
+        base,
+        offset,
+        extension: Extension::Zero,
+    };
+    insn(operation, encoded.destination)
 }
 
 fn store(encoded: &Encoded, size: u32, source: Operand) -> Insn {

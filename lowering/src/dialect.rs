@@ -1,4 +1,5 @@
-//! Versions of sBPF as data: every difference is resolved here, before anything is decoded.
+//! Versions of sBPF, and standard eBPF, as data: every difference is resolved here, before anything
+//! is decoded.
 
 /// Which field of `callx` names the register that holds the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +27,53 @@ pub enum FrameLayout {
     Manual,
 }
 
+/// Conformance groups of RFC 9669, section 2.4, which a runtime may support or not.
+///
+/// A group brings the groups that it includes along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConformanceGroups(u8);
+
+impl ConformanceGroups {
+    /// What is in no other group; every runtime has it.
+    pub const BASE32: Self = Self(1);
+    /// Arithmetic, comparisons and accesses of 64 bits.
+    pub const BASE64: Self = Self(1 << 1 | 1);
+    /// Atomic operations on 32 bits.
+    pub const ATOMIC32: Self = Self(1 << 2);
+    /// Atomic operations on 64 bits.
+    pub const ATOMIC64: Self = Self(1 << 3 | 1 << 2);
+    /// Multiplication, division and remainder of 32 bits.
+    pub const DIVMUL32: Self = Self(1 << 4);
+    /// Multiplication, division and remainder of 64 bits.
+    pub const DIVMUL64: Self = Self(1 << 5 | 1 << 4);
+    /// All groups but `packet`, which is deprecated.
+    pub const ALL: Self = Self((1 << 6) - 1);
+
+    /// Both together.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// A number that is another one for each selection; 0 for none.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether all of `other` is included.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
 /// The instruction set and the limits that a program is compiled for.
 ///
-/// Each field is one predicate of `SBPFVersion` or one field of `Config` in `solana-sbpf`.
+/// Each field but one is a predicate of `SBPFVersion` or a field of `Config` in `solana-sbpf`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialect {
+    /// The instruction set is that of RFC 9669, restricted to these groups; what differs between
+    /// versions of sBPF has no meaning then.
+    pub standard: Option<ConformanceGroups>,
     /// 32-bit results are zero-extended and `mov32 reg` sign-extends (SIMD-0174).
     pub explicit_sign_extension: bool,
     /// `sub reg, imm` is `imm - reg` (SIMD-0174).
@@ -60,6 +103,29 @@ pub struct Dialect {
 }
 
 impl Dialect {
+    /// Standard eBPF with frames of `frame_size` bytes, which calls follow upwards.
+    pub fn standard(groups: ConformanceGroups, frame_size: u32, meter: bool) -> Self {
+        Self {
+            standard: Some(groups),
+            explicit_sign_extension: false,
+            swapped_subtraction: false,
+            product_quotient_remainder: false,
+            negation: true,
+            load_double_word: true,
+            little_endian: true,
+            moved_memory_classes: false,
+            jump32: true,
+            callx_register: CallxRegister::Destination,
+            static_syscalls: true,
+            frames: FrameLayout::Fixed {
+                size: frame_size,
+                stride: 1,
+            },
+            meter,
+            translation: true,
+        }
+    }
+
     /// Whether an access of `size` bytes at `[r10 + offset]` lies in the current frame.
     pub(crate) fn is_in_frame(&self, offset: i32, size: u32) -> bool {
         match self.frames {

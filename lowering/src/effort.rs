@@ -38,11 +38,12 @@ pub fn check(graph: &Graph, dialect: &Dialect) -> Result<(), LoweringError> {
 /// CLIF instructions for the instructions of a block, rounded up from what was counted.
 fn block_effort(graph: &Graph, block: BlockId, dialect: &Dialect) -> u64 {
     let effort = |operation: Operation| match operation {
-        Operation::Arithmetic(..) | Operation::ByteOrder { .. } => 3,
+        Operation::Arithmetic(..) | Operation::MoveSigned { .. } | Operation::ByteOrder { .. } => 3,
         Operation::Load {
             size,
             base: 10,
             offset,
+            ..
         }
         | Operation::Store {
             size,
@@ -51,7 +52,8 @@ fn block_effort(graph: &Graph, block: BlockId, dialect: &Dialect) -> u64 {
             ..
         } if dialect.is_in_frame(offset, size) => 2,
         Operation::Load { .. } | Operation::Store { .. } => 26,
-        Operation::Divide(..) => 10,
+        Operation::Atomic { .. } => 42,
+        Operation::Divide(..) | Operation::DivideTotally(..) => 10,
         Operation::Jump { .. } | Operation::Branch { .. } => 5,
         Operation::Call { .. } | Operation::CallAndRaise(_) | Operation::Syscall { .. } => 30,
         Operation::CallRegister { .. } => 70,

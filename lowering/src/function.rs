@@ -307,9 +307,23 @@ impl FunctionCx<'_> {
             Operation::Divide(division, width, source) => {
                 self.divide(at, division, width, destination, source);
             }
+            Operation::DivideTotally(division, width, source) => {
+                self.divide_totally(division, width, destination, source);
+            }
+            Operation::MoveSigned {
+                bits,
+                width,
+                source,
+            } => self.move_signed(destination, bits, width, source),
             Operation::ByteOrder { bits, swap } => self.byte_order(destination, bits, swap),
-            Operation::Load { size, base, offset } => {
-                self.load(destination, size, base, offset, translated);
+            Operation::Load {
+                size,
+                base,
+                offset,
+                extension,
+            } => {
+                let address = self.host_address(size, base, offset, translated);
+                self.load(destination, size, extension, address);
             }
             Operation::Store {
                 size,
@@ -317,7 +331,19 @@ impl FunctionCx<'_> {
                 offset,
                 source,
             } => {
-                self.store(size, base, offset, source, translated);
+                let address = self.host_address(size, base, offset, translated);
+                self.store(size, source, address);
+            }
+            Operation::Atomic {
+                operation,
+                fetch,
+                size,
+                base,
+                offset,
+                source,
+            } => {
+                let address = self.host_address(size, base, offset, translated);
+                self.atomic(operation, fetch, size, source, address);
             }
             _ => unreachable!("`Insn::ends_block` sends it to `lower_terminator`"),
         }

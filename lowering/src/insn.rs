@@ -71,6 +71,19 @@ impl Division {
     }
 }
 
+/// What an atomic operation does to memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the operations")]
+pub enum AtomicOperation {
+    Add,
+    Or,
+    And,
+    Xor,
+    Exchange,
+    /// Writes the source if the memory equals r0; the memory's old value goes to r0.
+    CompareExchange,
+}
+
 /// Conditions of jumps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the conditions")]
@@ -102,16 +115,36 @@ pub enum Operation {
     Arithmetic(Arithmetic, Width, Extension, Operand),
     /// `destination = destination op source`, or an exception
     Divide(Division, Width, Operand),
+    /// `destination = destination op source`; a quotient by zero is 0, a remainder by zero is the
+    /// destination, and what overflows wraps
+    DivideTotally(Division, Width, Operand),
+    /// `destination = source`, its low `bits` bits sign-extended to the width
+    MoveSigned { bits: u8, width: Width, source: u8 },
     /// Keeps the low `bits` bits, reversing their bytes if `swap`.
     ByteOrder { bits: u8, swap: bool },
-    /// `destination = [base + offset]`, `size` bytes, zero-extended
-    Load { size: u32, base: u8, offset: i32 },
+    /// `destination = [base + offset]`, `size` bytes, extended
+    Load {
+        size: u32,
+        base: u8,
+        offset: i32,
+        extension: Extension,
+    },
     /// `[base + offset] = source`, `size` bytes; the base is the destination field
     Store {
         size: u32,
         base: u8,
         offset: i32,
         source: Operand,
+    },
+    /// `[base + offset] = [base + offset] op source`, atomically, 4 or 8 bytes; with `fetch` the old
+    /// value goes to the source register, or to r0
+    Atomic {
+        operation: AtomicOperation,
+        fetch: bool,
+        size: u32,
+        base: u8,
+        offset: i32,
+        source: u8,
     },
     /// Goes on at `target`.
     Jump { target: u32 },
@@ -154,9 +187,12 @@ impl Insn {
             self.operation,
             Operation::Arithmetic(..)
                 | Operation::Divide(..)
+                | Operation::DivideTotally(..)
+                | Operation::MoveSigned { .. }
                 | Operation::ByteOrder { .. }
                 | Operation::Load { .. }
                 | Operation::Store { .. }
+                | Operation::Atomic { .. }
         )
     }
 
@@ -164,18 +200,50 @@ impl Insn {
     pub fn is_pure(&self) -> bool {
         matches!(
             self.operation,
-            Operation::Arithmetic(..) | Operation::ByteOrder { .. }
+            Operation::Arithmetic(..)
+                | Operation::DivideTotally(..)
+                | Operation::MoveSigned { .. }
+                | Operation::ByteOrder { .. }
         )
     }
 
     /// The size, base and offset of a memory access.
     pub fn access(&self) -> Option<(u32, u8, i32)> {
         match self.operation {
-            Operation::Load { size, base, offset }
+            Operation::Load {
+                size, base, offset, ..
+            }
             | Operation::Store {
+                size, base, offset, ..
+            }
+            | Operation::Atomic {
                 size, base, offset, ..
             } => Some((size, base, offset)),
             _ => None,
+        }
+    }
+
+    /// Whether it writes memory.
+    pub fn stores(&self) -> bool {
+        matches!(
+            self.operation,
+            Operation::Store { .. } | Operation::Atomic { .. }
+        )
+    }
+
+    /// The register that an atomic operation puts the old value of memory into.
+    fn fetched(&self) -> RegisterSet {
+        match self.operation {
+            Operation::Atomic {
+                operation: AtomicOperation::CompareExchange,
+                ..
+            } => RegisterSet::of(0),
+            Operation::Atomic {
+                fetch: true,
+                source,
+                ..
+            } => RegisterSet::of(source),
+            _ => RegisterSet::EMPTY,
         }
     }
 
@@ -188,12 +256,27 @@ impl Insn {
         };
         match self.operation {
             Operation::Arithmetic(Arithmetic::Move, _, _, source) => operand(source),
-            Operation::Arithmetic(_, _, _, source) | Operation::Divide(_, _, source) => {
-                destination.union(operand(source))
-            }
+            Operation::Arithmetic(_, _, _, source)
+            | Operation::Divide(_, _, source)
+            | Operation::DivideTotally(_, _, source) => destination.union(operand(source)),
+            Operation::MoveSigned { source, .. } => RegisterSet::of(source),
             Operation::ByteOrder { .. } => destination,
             Operation::Load { base, .. } => RegisterSet::of(base),
             Operation::Store { base, source, .. } => RegisterSet::of(base).union(operand(source)),
+            Operation::Atomic {
+                operation,
+                base,
+                source,
+                ..
+            } => {
+                let expected = match operation {
+                    AtomicOperation::CompareExchange => RegisterSet::of(0),
+                    _ => RegisterSet::EMPTY,
+                };
+                RegisterSet::of(base)
+                    .union(RegisterSet::of(source))
+                    .union(expected)
+            }
             Operation::Branch { source, .. } => destination.union(operand(source)),
             // `Interpreter::dispatch_syscall` shows all of them to the syscall.
             Operation::Syscall { .. } => RegisterSet::range(0, 5),
@@ -213,8 +296,11 @@ impl Insn {
         match self.operation {
             Operation::Arithmetic(..)
             | Operation::Divide(..)
+            | Operation::DivideTotally(..)
+            | Operation::MoveSigned { .. }
             | Operation::ByteOrder { .. }
             | Operation::Load { .. } => RegisterSet::of(self.destination),
+            Operation::Atomic { .. } => self.fetched(),
             Operation::Syscall { .. } => RegisterSet::of(0),
             _ => RegisterSet::EMPTY,
         }
@@ -258,7 +344,8 @@ impl fmt::Display for Insn {
                 let sign = if signed { "s" } else { "" };
                 write!(f, "{name}{}{sign} r{destination}, {source}", bits(width))
             }
-            Operation::Divide(division, width, source) => {
+            Operation::Divide(division, width, source)
+            | Operation::DivideTotally(division, width, source) => {
                 let name = match division {
                     Division::Quotient => "div",
                     Division::Remainder => "mod",
@@ -270,8 +357,60 @@ impl fmt::Display for Insn {
             Operation::ByteOrder { bits, swap } => {
                 write!(f, "{}{bits} r{destination}", if swap { "be" } else { "le" })
             }
-            Operation::Load { size, base, offset } => {
-                write!(f, "load{} r{destination}, [r{base}{offset:+}]", size * 8)
+            Operation::MoveSigned {
+                bits: narrow,
+                width,
+                source,
+            } => {
+                write!(
+                    f,
+                    "movsx{narrow}to{} r{destination}, r{source}",
+                    bits(width)
+                )
+            }
+            Operation::Load {
+                size,
+                base,
+                offset,
+                extension,
+            } => {
+                let sign = if extension == Extension::Sign {
+                    "s"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "load{}{sign} r{destination}, [r{base}{offset:+}]",
+                    size * 8
+                )
+            }
+            Operation::Atomic {
+                operation,
+                fetch,
+                size,
+                base,
+                offset,
+                source,
+            } => {
+                let name = match operation {
+                    AtomicOperation::Add => "add",
+                    AtomicOperation::Or => "or",
+                    AtomicOperation::And => "and",
+                    AtomicOperation::Xor => "xor",
+                    AtomicOperation::Exchange => "xchg",
+                    AtomicOperation::CompareExchange => "cmpxchg",
+                };
+                let always = matches!(
+                    operation,
+                    AtomicOperation::Exchange | AtomicOperation::CompareExchange
+                );
+                let fetch = if fetch && !always { "fetch_" } else { "" };
+                write!(
+                    f,
+                    "atomic_{fetch}{name}{} [r{base}{offset:+}], r{source}",
+                    size * 8
+                )
             }
             Operation::Store {
                 size,

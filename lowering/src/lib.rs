@@ -13,6 +13,7 @@
 mod access;
 pub mod accesses;
 mod alu;
+mod atomic;
 mod blocks;
 mod call;
 pub mod cfg;
@@ -60,16 +61,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// # Errors
 /// See [`LoweringError`].
 pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringError> {
-    if !program.text.len().is_multiple_of(8) {
-        return Err(LoweringError::TextLength(program.text.len()));
-    }
-    let instructions = program.len();
-    if instructions > MAX_INSTRUCTIONS {
-        return Err(LoweringError::TooManyInstructions {
-            instructions,
-            limit: MAX_INSTRUCTIONS,
-        });
-    }
+    check_length(program)?;
     let graph = Graph::build(program)?;
     effort::check(&graph, &program.dialect)?;
     let units = Units::partition(&graph);
@@ -82,6 +74,24 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
         liveness,
         is_outermost,
     })
+}
+
+/// Refuses a text that is no whole number of instructions, or has too many of them.
+///
+/// # Errors
+/// [`LoweringError::TextLength`], [`LoweringError::TooManyInstructions`]
+pub fn check_length(program: &Program<'_>) -> Result<(), LoweringError> {
+    if !program.text.len().is_multiple_of(8) {
+        return Err(LoweringError::TextLength(program.text.len()));
+    }
+    let instructions = program.len();
+    if instructions > MAX_INSTRUCTIONS {
+        return Err(LoweringError::TooManyInstructions {
+            instructions,
+            limit: MAX_INSTRUCTIONS,
+        });
+    }
+    Ok(())
 }
 
 /// The units that jumps lead to from the program's entry, without a call.

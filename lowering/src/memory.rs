@@ -5,7 +5,7 @@ use {
         accesses::Accesses,
         cfg::BlockId,
         function::{FunctionCx, Position},
-        insn::{Insn, Operand},
+        insn::{Extension, Insn, Operand},
         translation::Checked,
     },
     cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value, types::I64},
@@ -13,7 +13,7 @@ use {
 };
 
 /// Memory flags of the program's memory: checked before, aligned by chance.
-const MEMORY: MemFlagsData = MemFlagsData::new().with_notrap();
+pub(crate) const MEMORY: MemFlagsData = MemFlagsData::new().with_notrap();
 
 /// Host addresses found so far in a basic block.
 pub(crate) struct Translated {
@@ -96,34 +96,27 @@ impl FunctionCx<'_> {
         &mut self,
         destination: u8,
         size: u32,
-        base: u8,
-        offset: i32,
-        translated: Option<(Value, i32)>,
+        extension: Extension,
+        (address, offset): (Value, i32),
     ) {
-        let (address, offset) = self.host_address(size, base, offset, translated);
         let ins = self.builder.ins();
-        let value = match size {
-            1 => ins.uload8(I64, MEMORY, address, offset),
-            2 => ins.uload16(I64, MEMORY, address, offset),
-            4 => ins.uload32(MEMORY, address, offset),
+        let value = match (size, extension) {
+            (1, Extension::Zero) => ins.uload8(I64, MEMORY, address, offset),
+            (2, Extension::Zero) => ins.uload16(I64, MEMORY, address, offset),
+            (4, Extension::Zero) => ins.uload32(MEMORY, address, offset),
+            (1, Extension::Sign) => ins.sload8(I64, MEMORY, address, offset),
+            (2, Extension::Sign) => ins.sload16(I64, MEMORY, address, offset),
+            (4, Extension::Sign) => ins.sload32(MEMORY, address, offset),
             _ => ins.load(I64, MEMORY, address, offset),
         };
         self.set_register(destination, value);
     }
 
-    pub(crate) fn store(
-        &mut self,
-        size: u32,
-        base: u8,
-        offset: i32,
-        source: Operand,
-        translated: Option<(Value, i32)>,
-    ) {
+    pub(crate) fn store(&mut self, size: u32, source: Operand, (address, offset): (Value, i32)) {
         let value = match source {
             Operand::Register(register) => self.register(register),
             Operand::Immediate(value) => self.constant(value),
         };
-        let (address, offset) = self.host_address(size, base, offset, translated);
         let ins = self.builder.ins();
         match size {
             1 => ins.istore8(MEMORY, value, address, offset),
@@ -133,7 +126,8 @@ impl FunctionCx<'_> {
         };
     }
 
-    fn host_address(
+    /// The host address of an access, as a value and an offset from it.
+    pub(crate) fn host_address(
         &mut self,
         size: u32,
         base: u8,

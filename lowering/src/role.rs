@@ -83,6 +83,10 @@ pub enum Role {
         /// Where the frame would have gone on.
         pc: u32,
     },
+    /// A division by what the host can't divide by.
+    SpecialDivisor,
+    /// An atomic operation on memory that is not aligned.
+    Unaligned,
     /// Goes on after a function or a syscall.
     Returned,
     /// Jumps into another unit.
@@ -132,6 +136,8 @@ impl fmt::Display for Role {
                 f,
                 "exception: the program or its budget ends at the return to pc {pc}"
             ),
+            Self::SpecialDivisor => f.write_str("division by 0 or -1"),
+            Self::Unaligned => f.write_str("atomic operation on unaligned memory"),
             Self::Returned => f.write_str("returned"),
             Self::TailCall { pc } => write!(f, "tail call to pc {pc}"),
             Self::SharedBehind => f.write_str("exception: behind(meter, exception)"),

@@ -57,7 +57,6 @@ fn slot(address: u64) -> usize {
 }
 
 /// Makes `range` the translation of the slot that `address` falls into.
-
 #[inline]
 pub fn insert(context: &mut Context, address: u64, range: Range) {
     if range.length > LONGEST {

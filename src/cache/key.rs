@@ -127,6 +127,7 @@ impl Builder {
 
     fn dialect(&mut self, dialect: &Dialect) {
         let Dialect {
+            standard,
             explicit_sign_extension,
             swapped_subtraction,
             product_quotient_remainder,
@@ -156,6 +157,7 @@ impl Builder {
         ] {
             self.number(u64::from(*flag));
         }
+        self.number(standard.map_or(0, |groups| u64::from(groups.bits())));
         self.number(match callx_register {
             CallxRegister::Immediate => 0,
             CallxRegister::Source => 1,

@@ -4,7 +4,7 @@ use {
     super::{
         failure::Failure,
         program::{LoadOptions, Program, Version, read_program},
-        run::Printout,
+        run::{DialectChoice, Printout, refuse},
         samples,
     },
     clap::Args,
@@ -34,6 +34,8 @@ Examples:
       Shows Cranelift's IR and the machine code of one function.
   sbpf-cranelift dump program.so --emit asm --target aarch64-unknown-linux-gnu -o program.asm
       Writes the machine code for another target to a file.
+  sbpf-cranelift dump filter.o --dialect ebpf --section xdp
+      Shows Cranelift's IR of a program of standard eBPF.
   sbpf-cranelift dump --sample memo --emit all --function 120
       Shows all stages of the function of a bundled program that has an instruction at pc 120.
 
@@ -63,6 +65,18 @@ pub(crate) struct DumpArguments {
     /// Generate code for this target [default: this machine]
     #[arg(long, value_name = "TRIPLE", value_parser = triple)]
     target: Option<Triple>,
+    /// The instruction set of the program
+    #[arg(
+        long,
+        value_name = "DIALECT",
+        value_enum,
+        default_value_t = DialectChoice::Sbpf,
+        conflicts_with = "sample"
+    )]
+    dialect: DialectChoice,
+    /// eBPF: the program with this name of a section or function [default: the first]
+    #[arg(long, value_name = "NAME")]
+    section: Option<String>,
     /// Version of assembly text [default: v3]
     #[arg(long, value_name = "VERSION", value_enum)]
     sbpf_version: Option<Version>,
@@ -110,23 +124,30 @@ pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
             (sample.program.to_string(), sample.load()?.elf)
         }
     };
-    let load_options = LoadOptions {
-        version: arguments.sbpf_version,
-        ..LoadOptions::default()
-    };
-    let program = Program::load(&name, &bytes, load_options)?;
     let mut options = DumpOptions::default();
     options.stages.clone_from(&arguments.emit.0);
     options.function.clone_from(&arguments.function);
     options.target.clone_from(&arguments.target);
-    options.names = symbols(&name, &bytes, load_options);
-    let written = match &arguments.output {
-        None => {
-            let mut output = BufWriter::new(io::stdout().lock());
-            dump::write(&program.executable, &options, &mut output)
+    let mut output: Box<dyn Write> = match &arguments.output {
+        None => Box::new(BufWriter::new(io::stdout().lock())),
+        Some(path) => Box::new(BufWriter::new(CreatedFile { path, file: None })),
+    };
+    let written = match arguments.dialect {
+        DialectChoice::Ebpf => {
+            let given = [("--sbpf-version", arguments.sbpf_version.is_some())];
+            refuse(&given, "is for programs of --dialect sbpf")?;
+            let program = super::ebpf::load(&name, &bytes, arguments.section.as_deref())?;
+            dump::write_ebpf(&program, &options, &mut output)
         }
-        Some(path) => {
-            let mut output = BufWriter::new(CreatedFile { path, file: None });
+        DialectChoice::Sbpf => {
+            let given = [("--section", arguments.section.is_some())];
+            refuse(&given, "is for programs of --dialect ebpf")?;
+            let load_options = LoadOptions {
+                version: arguments.sbpf_version,
+                ..LoadOptions::default()
+            };
+            let program = Program::load(&name, &bytes, load_options)?;
+            options.names = symbols(&name, &bytes, load_options);
             dump::write(&program.executable, &options, &mut output)
         }
     };

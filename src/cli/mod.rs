@@ -9,6 +9,7 @@ mod context;
 mod differences;
 mod document;
 mod dump;
+mod ebpf;
 mod elf_diagnosis;
 mod engine;
 pub(crate) mod failure;
@@ -76,6 +77,9 @@ enum Command {
     /// Show the stages of compiling a program
     #[command(after_help = dump::AFTER_HELP)]
     Dump(dump::DumpArguments),
+    /// Run a program of standard eBPF as the public suite bpf_conformance asks for
+    #[command(after_help = ebpf::conformance::AFTER_HELP)]
+    ConformancePlugin(ebpf::conformance::ConformanceArguments),
     /// Look after stored code, so that programs need not be compiled again
     #[command(after_help = cache::AFTER_HELP)]
     Cache(cache::CacheArguments),
@@ -87,7 +91,8 @@ enum Command {
 /// The whole program.
 pub(crate) fn main() -> ExitCode {
     guard::install_hook();
-    let arguments = match Arguments::try_parse() {
+    let words = ebpf::conformance::reorder(std::env::args_os().collect());
+    let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(error) => return argument_error(&error),
     };
@@ -95,6 +100,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
+        Command::ConformancePlugin(arguments) => ebpf::conformance::run(arguments),
         Command::Cache(arguments) => cache::run(arguments),
         Command::SwapIn(arguments) => swap_in::run(arguments),
     });

@@ -35,6 +35,8 @@ Examples:
       Compiles it only if its code is not in that directory, and stores it there.
   sbpf-cranelift run program.so --input input.bin --json
       Passes a file as the input region, and prints JSON.
+  sbpf-cranelift run filter.o --dialect ebpf --section xdp --mem 'ff ee dd' --engine all
+      Runs a program of standard eBPF, as clang makes it, on a context of three bytes.
 
 The JSON document of --accounts (everything may be left out):
   { \"program_id\": \"<base58>\",
@@ -56,9 +58,18 @@ The JSON document of --accounts (everything may be left out):
   {\"file\": \"path\"}, {\"zeros\": n} or [1, 2, 3]. An address given before is a duplicate.
 
 Exit status:
-  0  the program succeeded: r0 is 0, or it is assembly text and returned anything
+  0  the program succeeded: r0 is 0, or it is assembly text or eBPF and returned anything
   1  the program failed, an engine could not run it, or the engines differ
   2  bad input: a file, an option or a document is wrong";
+
+/// Which instruction set a program is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DialectChoice {
+    /// Solana's
+    Sbpf,
+    /// The standard, RFC 9669
+    Ebpf,
+}
 
 /// Which engines to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -89,7 +100,22 @@ impl EngineChoice {
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// ELF file or assembly text; a bundled sample when left out
-    program: Option<PathBuf>,
+    pub(crate) program: Option<PathBuf>,
+    /// The instruction set of the program
+    #[arg(
+        long,
+        value_name = "DIALECT",
+        value_enum,
+        default_value_t = DialectChoice::Sbpf,
+        requires = "program"
+    )]
+    dialect: DialectChoice,
+    /// eBPF: the program with this name of a section or function [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) section: Option<String>,
+    /// eBPF: bytes of the context, in hexadecimal or as a file
+    #[arg(long, value_name = "HEX|FILE")]
+    pub(crate) mem: Option<String>,
     /// Run this bundled sample
     #[arg(long, value_name = "NAME", conflicts_with_all = ["program", "input", "accounts"])]
     sample: Option<String>,
@@ -112,10 +138,10 @@ pub(crate) struct RunArguments {
     heap: Option<u64>,
     /// Compute units [default: 1400000]
     #[arg(long, value_name = "N", value_parser = parse_number, allow_hyphen_values = true)]
-    budget: Option<u64>,
+    pub(crate) budget: Option<u64>,
     /// What to run it on [default: cranelift, and for samples the interpreter too]
     #[arg(long, value_name = "ENGINE", value_enum)]
-    engine: Option<EngineChoice>,
+    pub(crate) engine: Option<EngineChoice>,
     /// Version of assembly text [default: v3]
     #[arg(long, value_name = "VERSION", value_enum)]
     sbpf_version: Option<Version>,
@@ -127,13 +153,13 @@ pub(crate) struct RunArguments {
     cache: Option<PathBuf>,
     /// Run so many times, and report the shortest run time [default: for 20 ms, at most 100 times]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    repeat: Option<u32>,
+    pub(crate) repeat: Option<u32>,
     /// Print JSON
     #[arg(long, conflicts_with = "quiet")]
-    json: bool,
+    pub(crate) json: bool,
     /// Print only the result, and differences if there are any
     #[arg(long, short)]
-    quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 /// A number in decimal or hexadecimal, with `_` between digits if that helps.
@@ -167,6 +193,16 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
             text: sample_list(),
             status: 0,
         });
+    }
+    match arguments.dialect {
+        DialectChoice::Ebpf => return super::ebpf::run::run(arguments),
+        DialectChoice::Sbpf => refuse(
+            &[
+                ("--section", arguments.section.is_some()),
+                ("--mem", arguments.mem.is_some()),
+            ],
+            "is for programs of --dialect ebpf",
+        )?,
     }
     let (program, input, about) = load(arguments)?;
     let heap = arguments.heap.or(input.heap).unwrap_or(DEFAULT_HEAP);
@@ -209,6 +245,27 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
         print::render(&report, Style::of_standard_output(), arguments.quiet)
     };
     Ok(Printout { text, status })
+}
+
+/// Refuses options that are given and have no meaning.
+pub(crate) fn refuse(options: &[(&str, bool)], why: &str) -> Result<(), Failure> {
+    match options.iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(Failure::at(*option, why)),
+        None => Ok(()),
+    }
+}
+
+impl RunArguments {
+    /// Options that only programs of sBPF have, and whether they are given.
+    pub(crate) fn of_sbpf(&self) -> [(&'static str, bool); 5] {
+        [
+            ("--input", self.input.is_some()),
+            ("--accounts", self.accounts.is_some()),
+            ("--heap", self.heap.is_some()),
+            ("--sbpf-version", self.sbpf_version.is_some()),
+            ("--unaligned-mapping", self.unaligned_mapping),
+        ]
+    }
 }
 
 /// The engines to run; a sample runs on Cranelift and is checked by the interpreter.

@@ -261,18 +261,49 @@ pub fn write<C: ContextObject>(
     options: &DumpOptions,
     output: &mut impl io::Write,
 ) -> Result<(), DumpError> {
+    let (program, _) = config::program(executable)?;
+    let names = names(executable, &program, options);
+    let title = format!("sBPF {:?}", executable.get_sbpf_version());
+    write_program(&title, &program, &names, options, output)
+}
+
+/// Writes the stages of compiling a program of standard eBPF to `output`.
+///
+/// # Errors
+/// See [`DumpError`].
+#[cfg(feature = "ebpf")]
+pub fn write_ebpf(
+    program: &crate::ebpf::Program,
+    options: &DumpOptions,
+    output: &mut impl io::Write,
+) -> Result<(), DumpError> {
+    let helpers = program.helpers().iter();
+    let mut names = Names {
+        syscalls: helpers.map(|number| format!("helper {number}")).collect(),
+        ..Names::default()
+    };
+    name_functions(&mut names, options.names.clone());
+    name_functions(&mut names, program.names().clone());
+    name_functions(&mut names, [(program.entry(), "entry".to_string())]);
+    write_program("eBPF", &program.lowering(), &names, options, output)
+}
+
+fn write_program(
+    title: &str,
+    program: &Program<'_>,
+    names: &Names,
+    options: &DumpOptions,
+    output: &mut impl io::Write,
+) -> Result<(), DumpError> {
     if options.stages.contains(&Stage::Assembly) && cfg!(not(feature = "disassembly")) {
         return Err(DumpError::NoDisassembler);
     }
-    let (program, _) = config::program(executable)?;
-    let names = names(executable, &program, options);
-    let analysis = sbpf_lowering::analyse(&program).map_err(CompileError::from)?;
-    let functions = select::functions(&analysis, &names, options.function.as_ref())?;
+    let analysis = sbpf_lowering::analyse(program).map_err(CompileError::from)?;
+    let functions = select::functions(&analysis, names, options.function.as_ref())?;
     let isa = isa(options)?;
     writeln!(
         output,
-        "; sBPF {:?}; instruction slots: {}, blocks: {}, units: {}{}",
-        executable.get_sbpf_version(),
+        "; {title}; instruction slots: {}, blocks: {}, units: {}{}",
         program.len(),
         analysis.graph.blocks.len(),
         analysis.units.units.len(),
@@ -282,7 +313,7 @@ pub fn write<C: ContextObject>(
     )?;
     let mut dump = Dump {
         analysis: &analysis,
-        names: &names,
+        names,
         stages: &options.stages,
         starts: analysis.graph.starts.iter().copied().collect(),
         isa: isa.as_ref(),
@@ -320,14 +351,20 @@ fn names<C: ContextObject>(
         ..Names::default()
     };
     let registered = executable.get_function_registry().iter();
-    let registered = registered.map(|(_, (name, pc))| (pc, String::from_utf8_lossy(name)));
-    let given = options.names.iter().map(|(pc, name)| (*pc, name.into()));
-    let entry = std::iter::once((program.entry, "entrypoint".into()));
-    for (pc, name) in given
-        .chain(registered)
-        .chain(entry)
-        .filter(|(_, name)| !name.is_empty())
-    {
+    let text = |name| String::from_utf8_lossy(name).into_owned();
+    name_functions(&mut names, options.names.clone());
+    name_functions(
+        &mut names,
+        registered.map(|(_, (name, pc))| (pc, text(name))),
+    );
+    name_functions(&mut names, [(program.entry, "entrypoint".to_string())]);
+    names
+}
+
+/// Adds names of functions by pc, where there is none yet.
+fn name_functions(names: &mut Names, functions: impl IntoIterator<Item = (usize, String)>) {
+    let functions = functions.into_iter();
+    for (pc, name) in functions.filter(|(_, name)| !name.is_empty()) {
         if let Ok(pc) = u32::try_from(pc) {
             names
                 .functions
@@ -335,7 +372,6 @@ fn names<C: ContextObject>(
                 .or_insert_with(|| printable(&name));
         }
     }
-    names
 }
 
 /// `name` without line breaks and what else would spoil a listing.

@@ -10,6 +10,7 @@ use {
 
 fn dialect() -> Dialect {
     Dialect {
+        standard: None,
         explicit_sign_extension: false,
         swapped_subtraction: false,
         product_quotient_remainder: false,

@@ -4,7 +4,7 @@
 //! the same subjects to criterion.
 
 mod block;
-mod clock;
+pub(crate) mod clock;
 pub(crate) mod competitor;
 mod compilation;
 pub(crate) mod compilers;
@@ -19,14 +19,18 @@ mod progress;
 pub(crate) mod real;
 mod report;
 mod selection;
-mod settings;
-mod statistics;
+pub(crate) mod settings;
+pub(crate) mod statistics;
 pub(crate) mod subject;
 mod tables;
 pub(crate) mod workloads;
 
 use {
-    super::{failure::Failure, program::Version, run::Printout},
+    super::{
+        failure::Failure,
+        program::Version,
+        run::{DialectChoice, Printout, refuse},
+    },
     clap::{Args, ValueEnum},
     counter::InstructionCounter,
     progress::Progress,
@@ -65,6 +69,9 @@ Exit status:
 pub(crate) struct CompareArguments {
     /// ELF files, assembly texts or bundled samples; all workloads and real programs when left out
     programs: Vec<PathBuf>,
+    /// The instruction set of the workloads; eBPF has workloads of its own, and only those
+    #[arg(long, value_name = "DIALECT", value_enum, default_value_t = DialectChoice::Sbpf)]
+    dialect: DialectChoice,
     /// Only what has this in its name; letter case does not matter
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
@@ -125,6 +132,18 @@ impl CompareArguments {
         self.only.is_none_or(|only| only == part)
     }
 
+    /// Options that only comparisons of sBPF have, and whether they are given.
+    fn of_sbpf(&self) -> [(&'static str, bool); 6] {
+        [
+            ("a program", !self.programs.is_empty() && !self.bench),
+            ("--only", self.only.is_some()),
+            ("--json", self.json.is_some()),
+            ("--html", self.html.is_some()),
+            ("--markdown", self.markdown),
+            ("--baseline", self.baseline.is_some()),
+        ]
+    }
+
     fn settings(&self) -> Settings {
         let mut settings = if self.quick {
             Settings::QUICK
@@ -144,6 +163,13 @@ impl CompareArguments {
 /// Bad input, in one line.
 pub(crate) fn run(arguments: &CompareArguments) -> Result<Printout, Failure> {
     let settings = arguments.settings();
+    if arguments.dialect == DialectChoice::Ebpf {
+        let word = arguments.programs.first().filter(|_| arguments.bench);
+        let word = word.map(|word| word.display().to_string());
+        refuse(&arguments.of_sbpf(), "is for programs of --dialect sbpf")?;
+        let filter = arguments.filter.clone().or(word);
+        return super::ebpf::compare::run(filter.as_deref(), &settings);
+    }
     let baseline = arguments
         .baseline
         .as_deref()

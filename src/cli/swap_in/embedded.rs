@@ -32,7 +32,9 @@ pub(super) fn facade(known: &Known) -> Vec<File> {
 /// Sources of the adapter for a version: the library without the command line.
 pub(super) fn adapter(known: &Known) -> Vec<File> {
     let mut files = files(&ADAPTER);
-    files.retain(|(path, _)| path != "main.rs" && !path.starts_with("cli/"));
+    files.retain(|(path, _)| {
+        path != "main.rs" && !path.starts_with("cli/") && !path.starts_with("ebpf/")
+    });
     replaced(files, "compat.rs", known.compat)
 }
 

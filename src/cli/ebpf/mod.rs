@@ -1,0 +1,72 @@
+//! Standard eBPF on the command line.
+
+pub(crate) mod compare;
+pub(crate) mod conformance;
+pub(crate) mod run;
+
+use {
+    super::failure::Failure,
+    clap::ValueEnum,
+    sbpf_cranelift::ebpf::{Helpers, Memory, Options, Outcome, Program},
+};
+
+/// A way to run a program of standard eBPF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EbpfEngine {
+    /// Compiled by this crate.
+    Cranelift,
+    /// Interpreted by this crate.
+    Interpreter,
+}
+
+impl EbpfEngine {
+    /// Runs a program once.
+    ///
+    /// # Errors
+    /// When it can't be compiled.
+    pub(crate) fn run(
+        self,
+        program: &Program,
+        memory: &mut Memory<'_>,
+        helpers: &mut Helpers<'_>,
+        limit: u64,
+    ) -> Result<Outcome, Failure> {
+        match self {
+            Self::Interpreter => Ok(program.interpret(memory, helpers, limit)),
+            Self::Cranelift => {
+                let compiled = program
+                    .compile()
+                    .map_err(|error| Failure::new(error.to_string()))?;
+                Ok(compiled.run(memory, helpers, limit))
+            }
+        }
+    }
+}
+
+/// A program of a file: ELF, or else plain instructions.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn load(name: &str, bytes: &[u8], section: Option<&str>) -> Result<Program, Failure> {
+    let options = Options::default();
+    let program = match (bytes.starts_with(b"\x7fELF"), section) {
+        (true, _) => Program::from_elf(bytes, section, &options),
+        (false, None) => Program::from_bytes(bytes, &options),
+        (false, Some(_)) => {
+            let what = format!("{name} is no ELF file, so it has no sections");
+            return Err(Failure::at("--section", what));
+        }
+    };
+    program.map_err(|error| Failure::at(name, error.to_string()))
+}
+
+/// Bytes in hexadecimal, with white space and a leading `0x` as people like it.
+///
+/// # Errors
+/// When it is something else.
+pub(crate) fn hexadecimal(place: &str, text: &str) -> Result<Vec<u8>, Failure> {
+    let text = text.trim();
+    let text = text.strip_prefix("0x").unwrap_or(text);
+    let digits: String = text.split_whitespace().collect();
+    hex::decode(digits).map_err(|error| Failure::at(place, error.to_string()))
+}

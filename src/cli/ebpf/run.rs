@@ -1,0 +1,220 @@
+//! `sbpf-cranelift run --dialect ebpf`.
+
+use {
+    super::{hexadecimal, load},
+    crate::cli::{
+        failure::Failure,
+        input::{DEFAULT_BUDGET, REGION_BYTES_LIMIT},
+        program::{read_file, read_program},
+        run::{EngineChoice, Printout, RunArguments, refuse},
+        text,
+    },
+    sbpf_cranelift::ebpf::{CompiledProgram, Fault, Helpers, Outcome, Program},
+    serde_json::{Value, json},
+    std::{
+        path::Path,
+        time::{Duration, Instant},
+    },
+};
+
+/// For how long a run is repeated if nobody says how often.
+const REPETITION_TIME: Duration = Duration::from_millis(20);
+
+/// How often a run is repeated at most if nobody says how often.
+const MOST_REPETITIONS: u32 = 100;
+
+/// What an engine did.
+struct Run {
+    engine: &'static str,
+    compile_time: Option<Duration>,
+    code_bytes: Option<usize>,
+    run_time: Duration,
+    outcome: Outcome,
+    context: Vec<u8>,
+    stack: Vec<u8>,
+}
+
+impl Run {
+    fn agrees_with(&self, other: &Self) -> bool {
+        (&self.outcome, &self.context, &self.stack)
+            == (&other.outcome, &other.context, &other.stack)
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Bad input, in one line.
+pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
+    refuse(&arguments.of_sbpf(), "is for programs of --dialect sbpf")?;
+    let Some(path) = &arguments.program else {
+        return Err(Failure::new("--dialect ebpf needs a program"));
+    };
+    let name = path.display().to_string();
+    let program = load(&name, &read_program(path)?, arguments.section.as_deref())?;
+    let context = context(arguments.mem.as_deref())?;
+    let (is_compiled, is_interpreted) = match arguments.engine {
+        None | Some(EngineChoice::Cranelift) => (true, false),
+        Some(EngineChoice::Interpreter) => (false, true),
+        Some(EngineChoice::All) => (true, true),
+        Some(EngineChoice::HandWritten) => {
+            let what = "the hand-written JIT of solana-sbpf runs no standard eBPF";
+            return Err(Failure::at("--engine", what));
+        }
+    };
+    let mut runs = Vec::new();
+    if is_interpreted {
+        runs.push(execute(&program, None, &context, arguments));
+    }
+    if is_compiled {
+        let start = Instant::now();
+        let compiled = program.compile();
+        let compiled = compiled.map_err(|error| Failure::at(&name, error.to_string()))?;
+        let time = start.elapsed();
+        runs.push(execute(
+            &program,
+            Some((&compiled, time)),
+            &context,
+            arguments,
+        ));
+    }
+    let agree = match &runs[..] {
+        [expected, found] => Some(found.agrees_with(expected)),
+        _ => None,
+    };
+    let succeeded = runs.iter().all(|run| run.outcome.result.is_ok());
+    let status = u8::from(!succeeded || agree == Some(false));
+    let text = match (arguments.json, arguments.quiet) {
+        (true, _) => document(&name, &runs, agree, status),
+        (false, is_quiet) => lines(&runs, agree, is_quiet),
+    };
+    Ok(Printout { text, status })
+}
+
+/// The bytes of a file or, where there is none of this name, in hexadecimal.
+fn context(argument: Option<&str>) -> Result<Vec<u8>, Failure> {
+    match argument {
+        None => Ok(Vec::new()),
+        Some(path) if Path::new(path).exists() => read_file(Path::new(path), REGION_BYTES_LIMIT),
+        Some(text) => hexadecimal("--mem", text)
+            .map_err(|_| Failure::at("--mem", format!("{text:?} is no file and no hexadecimal"))),
+    }
+}
+
+/// Runs an engine again and again on fresh memory; reports the shortest time.
+fn execute(
+    program: &Program,
+    compiled: Option<(&CompiledProgram, Duration)>,
+    context: &[u8],
+    arguments: &RunArguments,
+) -> Run {
+    let limit = arguments.budget.unwrap_or(DEFAULT_BUDGET);
+    let once = || {
+        let mut bytes = context.to_vec();
+        let mut memory = program.memory();
+        memory.set_context(&mut bytes);
+        let mut helpers = Helpers::new();
+        let start = Instant::now();
+        let outcome = match compiled {
+            Some((compiled, _)) => compiled.run(&mut memory, &mut helpers, limit),
+            None => program.interpret(&mut memory, &mut helpers, limit),
+        };
+        Run {
+            run_time: start.elapsed(),
+            engine: if compiled.is_some() {
+                "cranelift"
+            } else {
+                "interpreter"
+            },
+            compile_time: compiled.map(|(_, time)| time),
+            code_bytes: compiled.map(|(compiled, _)| compiled.machine_code().len()),
+            outcome,
+            context: memory.context(),
+            stack: memory.stack(),
+        }
+    };
+    let begin = Instant::now();
+    let mut run = once();
+    for done in 1.. {
+        let is_enough = match arguments.repeat {
+            Some(repetitions) => done >= repetitions,
+            None => done >= MOST_REPETITIONS || begin.elapsed() >= REPETITION_TIME,
+        };
+        if is_enough {
+            break;
+        }
+        run.run_time = once().run_time.min(run.run_time);
+    }
+    run
+}
+
+fn ending(outcome: &Outcome) -> String {
+    match &outcome.result {
+        Ok(result) => format!("r0 = {result:#x}"),
+        Err(fault) => format!("{fault}"),
+    }
+}
+
+fn lines(runs: &[Run], agree: Option<bool>, is_quiet: bool) -> String {
+    let mut text = String::new();
+    for run in runs {
+        text += &format!("{:11}  {}\n", run.engine, ending(&run.outcome));
+        if is_quiet {
+            continue;
+        }
+        let compiled = match (run.compile_time, run.code_bytes) {
+            (Some(time), Some(bytes)) => {
+                let bytes = text::grouped(bytes as u64);
+                format!(", compiled in {} to {bytes} bytes", text::time(time))
+            }
+            _ => String::new(),
+        };
+        text += &format!(
+            "             {} instructions to pc {}, run in {}{compiled}\n",
+            text::grouped(run.outcome.instructions),
+            run.outcome.pc,
+            text::time(run.run_time),
+        );
+    }
+    match (agree, runs) {
+        (Some(true), _) if !is_quiet => {
+            text += "engines agree on result, instructions, pc and memory\n";
+        }
+        (Some(false), [expected, found]) => {
+            text += &format!(
+                "engines differ: {:?} and {:?}\n",
+                expected.outcome, found.outcome
+            );
+        }
+        _ => {}
+    }
+    text
+}
+
+fn document(name: &str, runs: &[Run], agree: Option<bool>, status: u8) -> String {
+    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let engines: Vec<Value> = runs
+        .iter()
+        .map(|run| {
+            json!({
+                "engine": run.engine,
+                "result": run.outcome.result.as_ref().ok().map(|result| format!("{result:#x}")),
+                "error": run.outcome.result.as_ref().err().map(Fault::to_string),
+                "instructions": run.outcome.instructions,
+                "pc": run.outcome.pc,
+                "compile_nanoseconds": run.compile_time.map(nanoseconds),
+                "code_bytes": run.code_bytes,
+                "run_nanoseconds": nanoseconds(run.run_time),
+                "memory": hex::encode(&run.context),
+            })
+        })
+        .collect();
+    let value = json!({
+        "program": name,
+        "dialect": "ebpf",
+        "engines": engines,
+        "agree": agree,
+        "exit_status": status,
+    });
+    format!("{value:#}\n")
+}

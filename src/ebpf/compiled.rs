@@ -1,0 +1,88 @@
+//! A compiled program.
+
+use {
+    super::{
+        helpers::Helpers, machine::Outcome, memory::Memory, program::Program, session::Session,
+    },
+    crate::{
+        CompileError, CompileStatistics,
+        generated::{self, GeneratedCode},
+        isa,
+    },
+    sbpf_lowering::function::Sites,
+    sbpf_runtime::{code::CodeMemory, run::Image},
+};
+
+/// A program compiled to native code, ready to be run by any number of threads at once.
+#[derive(Debug)]
+pub struct CompiledProgram {
+    program: Program,
+    code: CodeMemory,
+    entries: Vec<u32>,
+    sites: Sites,
+    statistics: CompileStatistics,
+}
+
+impl CompiledProgram {
+    pub(super) fn new(program: &Program) -> Result<Self, CompileError> {
+        let options = &program.inner.options.compile;
+        let isa = isa::of(options)?;
+        isa::assert_runs_here(&*isa)?;
+        let GeneratedCode {
+            code,
+            entries,
+            sites,
+            statistics,
+        } = generated::generate(&program.lowering(), options, &*isa)?;
+        Ok(Self {
+            program: program.clone(),
+            code: CodeMemory::seal(&code)?,
+            entries,
+            sites,
+            statistics,
+        })
+    }
+
+    /// Runs the program. At most `limit` instructions are executed, if the program's
+    /// [`meter`](super::Options::meter) is on.
+    ///
+    /// # Panics
+    /// If a helper panics.
+    pub fn run(&self, memory: &mut Memory<'_>, helpers: &mut Helpers<'_>, limit: u64) -> Outcome {
+        self.session(memory, helpers).run(limit)
+    }
+
+    /// Prepares runs on the same memory with the same helpers, one after the other: each then costs
+    /// less than [`Self::run`] does.
+    pub fn session<'s, 'm, 'h>(
+        &'s self,
+        memory: &'s mut Memory<'m>,
+        helpers: &'s mut Helpers<'h>,
+    ) -> Session<'s, 'm, 'h> {
+        Session::new(self, memory, helpers)
+    }
+
+    /// The program it was compiled from.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Sizes of the code and of what it was made from.
+    pub fn statistics(&self) -> CompileStatistics {
+        self.statistics
+    }
+
+    /// The machine code.
+    pub fn machine_code(&self) -> &[u8] {
+        self.code.bytes()
+    }
+
+    pub(super) fn image(&self) -> Image<'_> {
+        Image {
+            code: &self.code,
+            entries: &self.entries,
+            accesses: &self.sites.accesses,
+            calls: &self.sites.calls,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Executions of a compiled program on the same memory.
+
+use {
+    super::{
+        compiled::CompiledProgram,
+        error::Fault,
+        helpers::Helpers,
+        interpreter::{Frame, Interpreter},
+        machine::{Machine, Outcome},
+        memory::Memory,
+        options::FRAME_SIZE,
+    },
+    sbpf_runtime::{
+        abi::Exception,
+        run::{Entry, Exit, Frames, Run},
+    },
+    std::fmt,
+};
+
+/// Native stack that helpers and the slow paths may use beyond what compiled code does.
+const CALLBACK_STACK: usize = 256 << 10;
+
+/// A compiled program with memory and helpers, to be run again and again.
+pub struct Session<'s, 'm, 'h> {
+    run: Run<'s, Machine<'s, 'm, 'h>>,
+    registers: [u64; 11],
+    /// The frame value at the start.
+    frame: u64,
+    /// Native stack that an execution may take.
+    red_zone: usize,
+}
+
+impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
+    pub(super) fn new(
+        compiled: &'s CompiledProgram,
+        memory: &'s mut Memory<'m>,
+        helpers: &'s mut Helpers<'h>,
+    ) -> Self {
+        let program = compiled.program();
+        let host = memory.make_stack(program.stack_length());
+        let call_depth = program.inner.options.call_depth;
+        let registers = program.entry_registers(memory);
+        let entry = Entry {
+            registers,
+            meter: 0,
+            frames: Frames::Fixed {
+                host,
+                size: u64::from(FRAME_SIZE),
+                stride: 1,
+            },
+            max_call_depth: u64::from(call_depth),
+        };
+        let machine = Machine::new(program, memory, helpers);
+        let run = Run::new(compiled.image(), machine, &entry);
+        let frame = compiled.statistics().largest_frame;
+        Self {
+            frame: run.context.frame,
+            run,
+            registers,
+            red_zone: frame.saturating_mul(call_depth as usize) + CALLBACK_STACK,
+        }
+    }
+
+    /// Runs the program from its start, with what earlier runs have left in memory, but for the
+    /// stack. At most `limit` instructions are executed, if the program's
+    /// [`meter`](super::Options::meter) is on.
+    ///
+    /// # Panics
+    /// If a helper panics.
+    pub fn run(&mut self, limit: u64) -> Outcome {
+        let red_zone = self.red_zone;
+        stacker::maybe_grow(red_zone, red_zone + CALLBACK_STACK, || self.run_here(limit))
+    }
+
+    /// The program's memory.
+    pub fn memory(&self) -> &Memory<'m> {
+        self.run.host.memory
+    }
+
+    fn run_here(&mut self, limit: u64) -> Outcome {
+        let run = &mut self.run;
+        let program = run.host.program;
+        let start = program.meter(limit);
+        run.host.memory.clear_stack();
+        run.context.registers = self.registers;
+        run.context.meter = start;
+        run.context.frame = self.frame;
+        run.context.leave = 0;
+        run.context.exception = 0;
+        run.frames.clear();
+        // SAFETY: the image is what the lowering has made of the program, as a whole, and the frames
+        // are a stack of as many as there may be, which stays where it is as long as the memory is
+        // borrowed.
+        let exit = unsafe { run.enter() };
+        let left = run.context.meter;
+        let outcome = |result, pc, left| Outcome::new(program, result, pc, start, left);
+        match exit {
+            Exit::Finished { pc } => outcome(Ok(run.context.registers[0]), pc, left),
+            Exit::Raised(Exception::Bailout, pc) => {
+                run.restore_frame_pointer();
+                let mut frames: Vec<Frame> = run.frames.iter().map(frame).collect();
+                frames.reverse();
+                let registers = run.context.registers;
+                let Machine {
+                    memory, helpers, ..
+                } = &mut run.host;
+                let mut interpreter = Interpreter::new(program, memory, helpers, registers, left);
+                interpreter.pc = pc;
+                interpreter.frames = frames;
+                let result = interpreter.run();
+                outcome(result, interpreter.pc, interpreter.meter)
+            }
+            Exit::Raised(exception, pc) => outcome(Err(fault(exception)), pc, left),
+            Exit::Ended => match run.host.ended.take() {
+                Some((fault, pc, left)) => outcome(Err(fault), pc, left),
+                None => unreachable!("`Machine` says why it has ended a program"),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Session<'_, '_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+/// A frame as the interpreter keeps it.
+fn frame(unwound: &sbpf_runtime::run::Frame) -> Frame {
+    let [saved @ .., _] = unwound.saved;
+    Frame {
+        return_pc: unwound.return_pc,
+        saved,
+    }
+}
+
+fn fault(exception: Exception) -> Fault {
+    match exception {
+        Exception::CallDepthExceeded => Fault::CallDepth,
+        _ => Fault::Unverified,
+    }
+}

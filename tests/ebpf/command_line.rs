@@ -1,0 +1,226 @@
+//! Standard eBPF on the command line: `run`, `dump` and `conformance-plugin` of the real binary.
+
+use {
+    crate::assembly::*,
+    std::{
+        io::Write,
+        path::PathBuf,
+        process::{Command, Stdio},
+    },
+};
+
+/// Exit status, standard output and standard error.
+type Finished = (i32, String, String);
+
+fn sbpf_cranelift(arguments: &[&str], input: &str) -> Finished {
+    let binary = env!("CARGO_BIN_EXE_sbpf-cranelift");
+    // The program that executes binaries of another machine, with its arguments.
+    let runner = std::env::var("SBPF_RUNNER").unwrap_or_default();
+    let words: Vec<&str> = runner.split_whitespace().chain([binary]).collect();
+    let mut child = Command::new(words[0])
+        .args(&words[1..])
+        .args(arguments)
+        .env_remove("SBPF_CRANELIFT_DUMP")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("it is a pipe");
+    // A program that refuses its arguments does not read.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().expect("the binary exits");
+    (
+        output.status.code().expect("it has a status"),
+        String::from_utf8(output.stdout).expect("the output is UTF-8"),
+        String::from_utf8(output.stderr).expect("the errors are UTF-8"),
+    )
+}
+
+fn hexadecimal(text: &[[u8; 8]]) -> String {
+    let bytes = text.as_flattened().iter();
+    bytes.map(|byte| format!("{byte:02x} ")).collect()
+}
+
+/// A file with the bytes of a program.
+fn file(name: &str, text: &[[u8; 8]]) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text.as_flattened()).expect("it can be written");
+    path.display().to_string()
+}
+
+/// Adds the first two bytes of the context.
+fn adds() -> Vec<[u8; 8]> {
+    let loads = [insn(0x71, 0, 1, 0, 0), insn(0x71, 2, 1, 1, 0)];
+    [&loads[..], &[insn(0x0f, 0, 2, 0, 0), EXIT]].concat()
+}
+
+#[test]
+fn the_plugin_speaks_the_suite_s_protocol() {
+    let program = hexadecimal(&adds());
+    for engine in ["cranelift", "interpreter"] {
+        let options = ["conformance-plugin", "--engine", engine];
+        // Both orders: the suite's runner passes the memory first.
+        for arguments in [
+            [&options[..], &["f0 11  "]].concat(),
+            [&["f0 11  "], &options[..]].concat(),
+        ] {
+            let finished = sbpf_cranelift(&arguments, &program);
+            assert_eq!(finished, (0, "101\n".into(), String::new()));
+        }
+        let (status, output, error) = sbpf_cranelift(&options, &program);
+        assert_eq!((status, output), (1, String::new()));
+        let expected =
+            "error: the program failed at pc 0: access violation reading 1 bytes at 0x0\n";
+        assert_eq!(error, expected);
+    }
+    // The helper that the suite calls.
+    let program = hexadecimal(&[set(1, -1), helper(5), EXIT]);
+    let (_, output, _) = sbpf_cranelift(&["conformance-plugin"], &program);
+    assert_eq!(output, "ffffffffffffffff\n");
+}
+
+#[test]
+fn the_plugin_refuses_what_is_no_program() {
+    for (input, expected) in [
+        ("zz", "standard input: "),
+        ("", "the program is empty"),
+        ("95 00", "the text section has 2 bytes"),
+        (
+            "07 00 01 00 01 00 00 00 95 00 00 00 00 00 00 00",
+            "the instruction at pc 0 (0x07)",
+        ),
+    ] {
+        let (status, output, error) = sbpf_cranelift(&["conformance-plugin"], input);
+        assert_eq!((status, output), (2, String::new()));
+        assert!(error.starts_with(&format!("error: {expected}")), "{error}");
+        assert_eq!(error.lines().count(), 1);
+    }
+    let (status, ..) = sbpf_cranelift(&["conformance-plugin", "--elf"], &hexadecimal(&adds()));
+    assert_eq!(status, 2);
+}
+
+#[test]
+fn run_compares_the_engines() {
+    let path = file("adds.bin", &adds());
+    let run = ["run", &path, "--dialect", "ebpf", "--engine", "all"];
+    let (status, output, error) = sbpf_cranelift(&[&run[..], &["--mem", "0x2002"]].concat(), "");
+    assert_eq!((status, error), (0, String::new()));
+    assert_eq!(output.matches("r0 = 0x22").count(), 2);
+    assert!(output.ends_with("engines agree on result, instructions, pc and memory\n"));
+    let (status, output, _) = sbpf_cranelift(&[&run[..], &["--mem", "20", "-q"]].concat(), "");
+    assert_eq!(status, 1);
+    let violation = "access violation reading 1 bytes at 0x300000001\n";
+    assert_eq!(
+        output,
+        format!("interpreter  {violation}cranelift    {violation}")
+    );
+    // The context from a file, which is the program's own here.
+    let arguments = [&run[..], &["--mem", &path, "--json"]].concat();
+    let (_, output, _) = sbpf_cranelift(&arguments, "");
+    let value: serde_json::Value = serde_json::from_str(&output).expect("it is JSON");
+    assert_eq!(value["agree"], true);
+    assert_eq!(value["engines"][1]["result"], "0x81");
+    assert_eq!(value["engines"][1]["instructions"], 4);
+    let (_, output, _) = sbpf_cranelift(&[&run[..], &["--budget", "2", "-q"]].concat(), "");
+    assert!(
+        output.contains("access violation") && !output.contains("differ"),
+        "{output}"
+    );
+}
+
+#[test]
+fn run_and_dump_refuse_in_one_line() {
+    let path = file("adds.bin", &adds());
+    let run = ["run", path.as_str(), "--dialect", "ebpf"];
+    let dump = ["dump", path.as_str()];
+    for (command, options, expected) in [
+        (
+            &run[..],
+            &["--mem", "xyz"][..],
+            "--mem: \"xyz\" is no file and no hexadecimal",
+        ),
+        (&run, &["--section", "xdp"], "--section: "),
+        (
+            &run,
+            &["--heap", "1"],
+            "--heap: is for programs of --dialect sbpf",
+        ),
+        (&run, &["--engine", "hand-written"], "--engine: "),
+        (
+            &run[..2],
+            &["--mem", "00"],
+            "--mem: is for programs of --dialect ebpf",
+        ),
+        (
+            &dump,
+            &["--section", "xdp"],
+            "--section: is for programs of --dialect ebpf",
+        ),
+    ] {
+        let (status, output, error) = sbpf_cranelift(&[command, options].concat(), "");
+        assert_eq!((status, output), (2, String::new()), "{error}");
+        assert!(error.starts_with(&format!("error: {expected}")), "{error}");
+        assert_eq!(error.lines().count(), 1);
+    }
+}
+
+#[test]
+fn dump_shows_all_stages() {
+    let path = file(
+        "calls.bin",
+        &[
+            set(1, 1),
+            helper(12),
+            local(1),
+            EXIT,
+            insn(0xdb, 10, 0, -8, 1),
+            EXIT,
+        ],
+    );
+    let stages = [
+        "dump",
+        &path,
+        "--dialect",
+        "ebpf",
+        "--emit",
+        "insns,cfg,clif,vcode",
+    ];
+    let (status, output, error) = sbpf_cranelift(&stages, "");
+    assert_eq!((status, error), (0, String::new()));
+    assert!(
+        output.starts_with("; eBPF; instruction slots: 6"),
+        "{output}"
+    );
+    for part in [
+        "entry",
+        "helper 12",
+        "atomic_fetch_add64 [r10-8], r0",
+        "atomic_rmw",
+    ] {
+        assert!(output.contains(part), "{part} is missing");
+    }
+}
+
+#[test]
+fn compare_measures_workloads() {
+    let compare = [
+        "compare",
+        "--dialect",
+        "ebpf",
+        "--quick",
+        "--rounds",
+        "1",
+        "--filter",
+    ];
+    let (status, output, error) = sbpf_cranelift(&[&compare[..], &["packet"]].concat(), "");
+    assert_eq!((status, error), (0, String::new()));
+    assert!(
+        output.contains("packet") && output.contains("interpreter"),
+        "{output}"
+    );
+    let (status, _, error) = sbpf_cranelift(&[&compare[..], &["nothing"]].concat(), "");
+    let expected = "error: --filter: no workload has this in its name\n".to_string();
+    assert_eq!((status, error), (2, expected));
+}

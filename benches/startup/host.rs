@@ -2,7 +2,7 @@
 //! `solana-program-binaries` with syscalls that do nothing.
 
 use {
-    solana_program_binaries::{core_bpf_programs, spl_programs},
+    crate::deployed,
     solana_sbpf::{
         ebpf,
         elf::Executable,
@@ -47,20 +47,6 @@ impl ContextObject for BenchContext {
     }
 }
 
-/// The programs in the order in which `solana-program-binaries` lists them.
-const NAMES: [&str; 10] = [
-    "token (p-token 1.0.0)",
-    "token-2022 10.0.0",
-    "memo 1.0.0",
-    "memo 3.0.0",
-    "memo 4.0.0",
-    "associated token 1.1.1",
-    "lookup table 3.0.0",
-    "config 3.0.0",
-    "feature gate 0.0.1",
-    "stake 5.1.0",
-];
-
 /// A program to compile.
 pub(crate) struct Program {
     /// The name in reports and filters.
@@ -84,24 +70,9 @@ pub(crate) fn all() -> Vec<Program> {
 
 /// Their names and files.
 pub(crate) fn elves() -> Vec<(&'static str, Vec<u8>)> {
-    let elves: Vec<_> = spl_programs(&Default::default())
-        .into_iter()
-        .chain(core_bpf_programs(&Default::default(), |_| true))
-        .filter_map(|(_, account)| elf_in(&account.data_clone()).map(<[u8]>::to_vec))
-        .collect();
-    assert_eq!(elves.len(), NAMES.len(), "programs in the crate");
-    NAMES.into_iter().zip(elves).collect()
-}
-
-/// The program in an account's data, which may begin with the loader's own header.
-fn elf_in(data: &[u8]) -> Option<&[u8]> {
-    const MAGIC: &[u8] = b"\x7fELF";
-    const LONGEST_HEADER: usize = 64;
-    let start = data
-        .windows(MAGIC.len())
-        .take(LONGEST_HEADER)
-        .position(|window| window == MAGIC)?;
-    Some(&data[start..])
+    let elves = deployed::elves();
+    assert_eq!(elves.len(), deployed::NAMES.len(), "programs in the crate");
+    deployed::NAMES.into_iter().zip(elves).collect()
 }
 
 /// Loads and verifies a program.

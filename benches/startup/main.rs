@@ -1,5 +1,7 @@
 //! How long it takes until a program is ready to run, by the way it gets there.
 
+#[path = "../../src/cli/deployed.rs"]
+mod deployed;
 mod host;
 mod ready;
 mod runs;

@@ -47,14 +47,14 @@ pub(crate) fn lower_access(
         unreachable!("`access_signature` has four parameters");
     };
     let slow = builder.create_block();
+    let site = find_site(&mut builder, context, number);
     let mut access = Access {
         builder,
         context,
         address,
         slow,
-        site: number,
+        site,
     };
-    access.find_site(number);
     if let FrameLayout::Fixed { size, stride: 2 } = dialect.frames
         && size.is_power_of_two()
     {
@@ -75,6 +75,17 @@ pub(crate) fn lower_access(
     builder.finalize(target);
 }
 
+/// The address of the site with a number.
+fn find_site(builder: &mut FunctionBuilder<'_>, context: Value, number: Value) -> Value {
+    let sites = builder
+        .ins()
+        .load(I64, TRUSTED, context, offset::ACCESS_SITES);
+    let number = builder.ins().uextend(I64, number);
+    let shift = builder.ins().iconst(I64, i64::from(ACCESS_SITE_SHIFT));
+    let place = builder.ins().ishl(number, shift);
+    builder.ins().iadd(sites, place)
+}
+
 /// The function being made.
 struct Access<'f> {
     builder: FunctionBuilder<'f>,
@@ -88,13 +99,6 @@ struct Access<'f> {
 }
 
 impl Access<'_> {
-    fn find_site(&mut self, number: Value) {
-        let sites = self.load(self.context, offset::ACCESS_SITES);
-        let number = self.builder.ins().uextend(I64, number);
-        let place = self.shifted(number, i64::from(ACCESS_SITE_SHIFT));
-        self.site = self.builder.ins().iadd(sites, place);
-    }
-
     /// Goes on in a new block if the address is in no frame of the stack, of `size` bytes each.
     fn look_at_frames(&mut self, size: u32) {
         let within_stack = self.builder.create_block();

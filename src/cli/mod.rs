@@ -6,6 +6,7 @@ mod cache;
 pub(crate) mod compare;
 mod compiling;
 mod context;
+mod deployed;
 mod differences;
 mod document;
 mod dump;

@@ -4,27 +4,12 @@
 use {
     super::workloads,
     crate::cli::{
+        deployed,
         failure::Failure,
         program::{LoadOptions, Program},
-        samples::elf_in,
     },
-    solana_program_binaries::{core_bpf_programs, spl_programs},
     solana_sbpf::program::SBPFVersion,
 };
-
-/// The real programs in the order in which `solana-program-binaries` lists them.
-const REAL: [&str; 10] = [
-    "token (p-token 1.0.0)",
-    "token-2022 10.0.0",
-    "memo 1.0.0",
-    "memo 3.0.0",
-    "memo 4.0.0",
-    "associated token 1.1.1",
-    "lookup table 3.0.0",
-    "config 3.0.0",
-    "feature gate 0.0.1",
-    "stake 5.1.0",
-];
 
 /// A program to compile, which is loaded when it is its turn.
 pub(crate) struct Source {
@@ -61,16 +46,12 @@ impl Source {
 /// # Errors
 /// When the bundled crate holds other programs than those known here.
 pub(crate) fn all() -> Result<Vec<Source>, Failure> {
-    let accounts: Vec<_> = spl_programs(&Default::default())
-        .into_iter()
-        .chain(core_bpf_programs(&Default::default(), |_| true))
-        .filter_map(|(_, account)| elf_in(&account.data_clone()))
-        .collect();
-    if accounts.len() != REAL.len() {
-        let what = format!("{} real programs are bundled, not ten", accounts.len());
+    let elves = deployed::elves();
+    if elves.len() != deployed::NAMES.len() {
+        let what = format!("{} real programs are bundled, not ten", elves.len());
         return Err(Failure::new(what));
     }
-    let real = REAL.iter().zip(accounts).map(|(name, elf)| Source {
+    let real = deployed::NAMES.iter().zip(elves).map(|(name, elf)| Source {
         name: name.to_string(),
         is_real: true,
         contents: Contents::Elf(elf),

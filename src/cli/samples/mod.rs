@@ -12,6 +12,7 @@ mod token_transfer;
 use {
     super::{
         accounts::{Account, Entry, Instruction},
+        deployed,
         failure::Failure,
         pubkey::Pubkey,
         token,
@@ -137,21 +138,7 @@ fn bundled_elf(program_id: &Pubkey) -> Option<Vec<u8>> {
     let accounts = solana_program_binaries::by_id(&id, &Default::default())?;
     accounts
         .iter()
-        .find_map(|(_, account)| elf_in(&account.data_clone()))
-}
-
-/// The ELF file in an account of `solana-program-binaries`.
-///
-/// Those of the upgradeable loader hold a header before the ELF file, so the file starts at its
-/// magic.
-pub(crate) fn elf_in(data: &[u8]) -> Option<Vec<u8>> {
-    const MAGIC: &[u8] = b"\x7fELF";
-    const LONGEST_HEADER: usize = 64;
-    let start = data
-        .windows(MAGIC.len())
-        .take(LONGEST_HEADER)
-        .position(|bytes| bytes == MAGIC)?;
-    data.get(start..).map(<[u8]>::to_vec)
+        .find_map(|(_, account)| deployed::elf_in(&account.data_clone()))
 }
 
 /// A made-up address that is always the same for the same `purpose`.

@@ -262,6 +262,20 @@ impl Case {
             .collect()
     }
 
+    /// Compares all engines at the generous budget, then at those that `choose` picks for the number
+    /// of instructions that took, compiling once; gives the oracle's outcome at the generous one.
+    pub fn try_chosen_budgets(
+        &self,
+        choose: impl FnOnce(u64) -> Vec<u64>,
+    ) -> Result<Outcome, Failure> {
+        let mut comparison = Comparison::new(self)?;
+        let generous = comparison.compare(self.budget)?;
+        for budget in choose(generous.instruction_count) {
+            comparison.compare(budget)?;
+        }
+        Ok(generous)
+    }
+
     /// Like [`check`](Self::check) for each variation of the initial registers, compiling once.
     ///
     /// # Panics

@@ -8,8 +8,7 @@ use {
         symbolic::{Label, Symbolic, Target},
         text::Size,
     },
-    rand::{Rng, seq::IndexedRandom},
-    rand_chacha::ChaCha8Rng,
+    rand::{Rng, RngCore, seq::IndexedRandom},
     solana_sbpf::{ebpf::*, program::SBPFVersion},
 };
 
@@ -34,7 +33,7 @@ pub struct Habitat {
 }
 
 /// Generates a program for `habitat`.
-pub fn generate(random: &mut ChaCha8Rng, habitat: &Habitat) -> Generated {
+pub fn generate(random: &mut dyn RngCore, habitat: &Habitat) -> Generated {
     let mut generator = Generator {
         random,
         habitat,
@@ -55,7 +54,7 @@ pub fn generate(random: &mut ChaCha8Rng, habitat: &Habitat) -> Generated {
 }
 
 struct Generator<'random> {
-    random: &'random mut ChaCha8Rng,
+    random: &'random mut dyn RngCore,
     habitat: &'random Habitat,
     binaries: Vec<Binary>,
     unaries: Vec<(u8, i32)>,

@@ -34,14 +34,17 @@ pub fn failure_of(case: &Case, thorough: bool, other_budget: u64) -> Option<Fail
         return keep(failure);
     }
     let ended = !outcome.result.contains("ExceededMaxInstructions");
-    if (thorough || other_budget.is_multiple_of(4)) && ended && !observes_meter(case) {
+    if (thorough || other_budget.is_multiple_of(4)) && ended {
         return unmetered_failure_of(case);
     }
     None
 }
 
-/// Compares a case that ends by itself without the meter.
-fn unmetered_failure_of(case: &Case) -> Option<Failure> {
+/// Compares a case that ends by itself without the meter, unless it may then run for ever.
+pub fn unmetered_failure_of(case: &Case) -> Option<Failure> {
+    if observes_meter(case) {
+        return None;
+    }
     let unmetered = case
         .clone()
         .configure(|config| config.enable_instruction_meter = false);

@@ -12,14 +12,17 @@ use {
     solana_sbpf::{ebpf::*, program::SBPFVersion, vm::Config},
 };
 
-fn pick<T: Copy>(random: &mut ChaCha8Rng, choices: &[T]) -> T {
+fn pick<T: Copy>(random: &mut dyn RngCore, choices: &[T]) -> T {
     *choices.choose(random).expect("there is a choice")
 }
 
 /// The random case of `seed`.
 pub fn random_case(version: SBPFVersion, seed: u64) -> Case {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let random = &mut random;
+    case_of(version, &mut ChaCha8Rng::seed_from_u64(seed))
+}
+
+/// The case that the choices of `random` make.
+pub fn case_of(version: SBPFVersion, random: &mut dyn RngCore) -> Case {
     let config = random_config(random, version);
     let layout = random_layout(random, version, &config);
     let mut regions: Vec<(u64, u64)> = layout
@@ -72,7 +75,7 @@ pub fn random_case(version: SBPFVersion, seed: u64) -> Case {
     case
 }
 
-fn random_config(random: &mut ChaCha8Rng, version: SBPFVersion) -> Config {
+fn random_config(random: &mut dyn RngCore, version: SBPFVersion) -> Config {
     Config {
         max_call_depth: pick(random, &[1, 2, 3, 5, 10, 20]),
         stack_frame_size: pick(random, &[64, 128, 256, 512, 4096]),
@@ -84,7 +87,7 @@ fn random_config(random: &mut ChaCha8Rng, version: SBPFVersion) -> Config {
     }
 }
 
-fn random_layout(random: &mut ChaCha8Rng, version: SBPFVersion, config: &Config) -> Layout {
+fn random_layout(random: &mut dyn RngCore, version: SBPFVersion, config: &Config) -> Layout {
     let heap_len = pick(random, &[0, 1, 64, 100, 512, 1024]);
     let mut layout = Layout::bare().with(Layout::stack(config, version));
     if random.random_range(0..10) != 0 {

@@ -2,8 +2,7 @@
 
 use {
     super::text::encode,
-    rand::{Rng, seq::IndexedRandom},
-    rand_chacha::ChaCha8Rng,
+    rand::{Rng, RngCore, seq::IndexedRandom},
     solana_sbpf::{ebpf::MM_BYTECODE_START, program::SBPFVersion},
 };
 
@@ -81,7 +80,7 @@ impl Symbolic {
     }
 
     /// Fills in all targets and gives the text section.
-    pub fn resolve(&self, version: SBPFVersion, random: &mut ChaCha8Rng) -> Vec<u8> {
+    pub fn resolve(&self, version: SBPFVersion, random: &mut dyn RngCore) -> Vec<u8> {
         let count = self.slots.len();
         let starts: Vec<usize> = (0..count)
             .filter(|pc| self.slots[*pc].opcode != 0)

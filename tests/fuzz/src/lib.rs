@@ -23,7 +23,25 @@ pub mod runner;
 pub mod target;
 mod targets;
 
+use std::sync::Once;
+
 pub use {
     target::{Divergence, Observation, Target},
     targets::{TARGETS, named},
 };
+
+/// One execution for a fuzzer that takes an aborted process for a finding.
+///
+/// # Panics
+/// If there is no target of this name.
+pub fn check(name: &str, input: &[u8]) {
+    static QUIET: Once = Once::new();
+    // Engines may panic, which is compared like any other outcome; the hook of libFuzzer would take
+    // that for a finding.
+    QUIET.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    let target = named(name).unwrap_or_else(|| panic!("there is no target {name}"));
+    if let Err(Divergence(report)) = target.execute(input) {
+        eprintln!("{report}");
+        std::process::abort();
+    }
+}

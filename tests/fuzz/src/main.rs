@@ -12,8 +12,9 @@ use {
         runner::{self, Plan, Totals},
     },
     std::{
+        collections::BTreeMap,
         env, fs,
-        path::PathBuf,
+        path::{Path, PathBuf},
         process::{Command, ExitCode, Stdio},
         thread,
         time::{Duration, Instant},
@@ -69,6 +70,9 @@ Exit status:
   0  no divergence
   1  a divergence, a panic, a crash or a hang; the last lines name its file
   2  bad arguments";
+
+/// Seeds of each target that are written for other fuzzers.
+const WRITTEN: usize = 24;
 
 /// How much longer than asked for a worker may take before it counts as hanging.
 const GRACE: Duration = Duration::from_secs(120);
@@ -146,19 +150,37 @@ fn reproduce(target: &Target, input: &[u8]) -> bool {
     }
 }
 
-fn write_seeds(targets: &[&Target], directory: &std::path::Path) -> Result<(), String> {
+/// Writes some seeds of each target, and for instructions a dictionary with one of each opcode.
+fn write_seeds(targets: &[&Target], directory: &Path) -> Result<(), String> {
     for target in targets {
         let folder = directory.join(target.name);
+        let seeds = (target.seeds)();
         let write = || {
-            fs::create_dir_all(&folder)?;
-            for (index, seed) in (target.seeds)().iter().enumerate() {
+            let step = (seeds.len() / WRITTEN).max(1);
+            for (index, seed) in seeds.iter().enumerate().step_by(step) {
+                fs::create_dir_all(&folder)?;
                 fs::write(folder.join(format!("seed-{index:03}")), seed)?;
+            }
+            let is_text = target.name == "raw" || target.name == "ebpf";
+            if is_text {
+                fs::write(folder.with_extension("dict"), dictionary(&seeds))?;
             }
             Ok::<(), std::io::Error>(())
         };
         write().map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     Ok(())
+}
+
+/// One instruction of each opcode, behind the eight bytes that are none.
+fn dictionary(seeds: &[Vec<u8>]) -> String {
+    let slots = seeds.iter().flat_map(|seed| seed.chunks_exact(8).skip(1));
+    let by_opcode: BTreeMap<u8, &[u8]> = slots.map(|slot| (slot[0], slot)).collect();
+    let line = |slot: &[u8]| {
+        let bytes: String = slot.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        format!("\"{bytes}\"\n")
+    };
+    by_opcode.into_values().map(line).collect()
 }
 
 /// Starts the worker, waits for it, and reports.

@@ -11,7 +11,7 @@ pub(super) const TARGET: Target = Target {
     about: "generated programs with functions, loops and syscalls",
     unit: 1,
     seeds: Vec::new,
-    longest: 4096,
+    longest: 1024,
     share: 30,
     run,
 };

@@ -16,7 +16,7 @@ pub(super) const TARGET: Target = Target {
     about: "bytes as instructions",
     unit: INSN_SIZE,
     seeds,
-    longest: 2048,
+    longest: 1024,
     share: 30,
     run,
 };
@@ -30,7 +30,7 @@ const FUNCTIONS: usize = 32;
 fn seeds() -> Vec<Vec<u8>> {
     let versions = SBPFVersion::ALL.iter().zip(0u8..);
     let programs = versions.flat_map(|(version, number)| {
-        (0..60u64).filter_map(move |seed| {
+        (0..100u64).filter_map(move |seed| {
             let case = random_case(*version, 77_000 + seed);
             let Program::Raw { text, .. } = &case.program else {
                 return None;

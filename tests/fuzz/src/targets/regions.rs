@@ -15,7 +15,7 @@ pub(super) const TARGET: Target = Target {
     about: "regions that move, shrink, grow and are locked while programs use them",
     unit: 1,
     seeds: Vec::new,
-    longest: 1024,
+    longest: 512,
     share: 25,
     run,
 };

@@ -1,0 +1,4 @@
+//! The target `ebpf-elf` on libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| sbpf_fuzz::check("ebpf-elf", input));

@@ -1,0 +1,4 @@
+//! The target `ebpf` on libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| sbpf_fuzz::check("ebpf", input));

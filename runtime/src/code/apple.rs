@@ -16,7 +16,7 @@ use {
     },
 };
 
-// Of `libkern/OSCacheControl.h`, which the crate `libc` does not have.
+// SAFETY: as `libkern/OSCacheControl.h` declares it, which the crate `libc` does not have.
 unsafe extern "C" {
     fn sys_icache_invalidate(start: *mut c_void, len: usize);
 }

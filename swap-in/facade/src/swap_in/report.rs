@@ -11,6 +11,7 @@ use {
     },
 };
 
+// SAFETY: as the C standard declares it.
 unsafe extern "C" {
     /// Of the C library, which every target of `std` that loads programs is linked to.
     fn atexit(function: extern "C" fn()) -> c_int;

@@ -3,6 +3,7 @@
 use {
     super::{
         failure::Failure,
+        functions,
         program::{LoadOptions, Program, Version, read_program},
         run::{DialectChoice, Printout, refuse},
         samples,
@@ -10,7 +11,6 @@ use {
     clap::Args,
     sbpf_cranelift::dump::{self, DumpError, DumpOptions, FunctionSelector, Stage},
     std::{
-        collections::BTreeMap,
         fs::File,
         io::{self, BufWriter, Write},
         path::{Path, PathBuf},
@@ -147,7 +147,7 @@ pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
                 ..LoadOptions::default()
             };
             let program = Program::load(&name, &bytes, load_options)?;
-            options.names = symbols(&name, &bytes, load_options);
+            options.names = functions::symbols(&name, &bytes, load_options);
             dump::write(&program.executable, &options, &mut output)
         }
     };
@@ -165,26 +165,6 @@ pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
         text: String::new(),
         status: 0,
     })
-}
-
-/// The names of the program's functions. They come from a second executable, since one with
-/// labels is compiled to other code. Without names a dump is only less readable.
-fn symbols(name: &str, bytes: &[u8], options: LoadOptions) -> BTreeMap<usize, String> {
-    let labelled = Program::load(
-        name,
-        bytes,
-        LoadOptions {
-            labels: true,
-            ..options
-        },
-    );
-    let Ok(labelled) = labelled else {
-        return BTreeMap::new();
-    };
-    let functions = labelled.executable.get_function_registry().iter();
-    functions
-        .map(|(_, (name, pc))| (pc, String::from_utf8_lossy(name).into_owned()))
-        .collect()
 }
 
 /// A file that is created when the first byte is written, so that a failure leaves an older one

@@ -322,6 +322,23 @@ impl Memory {
 
 /// Runs a prepared program once.
 fn execute(prepared: &Prepared, workload: &Workload<'_>) -> Result<Outcome, Refusal> {
+    execute_by(workload, |vm, executable, frames| {
+        enter(prepared, vm, executable, frames)
+    })
+}
+
+/// Sets up a machine for `workload`, and reports what `enter` makes of it.
+///
+/// # Errors
+/// When the memory can't be mapped.
+pub(crate) fn execute_by(
+    workload: &Workload<'_>,
+    enter: impl FnOnce(
+        &mut EbpfVm<'_, Context>,
+        &Executable<Context>,
+        &mut [CallFrame],
+    ) -> (u64, ProgramResult),
+) -> Result<Outcome, Refusal> {
     let executable = &workload.program.executable;
     let mut memory = Memory::new(workload);
     // SAFETY: `memory` lives until the end of this function; its bytes are read again only after
@@ -345,7 +362,7 @@ fn execute(prepared: &Prepared, workload: &Workload<'_>) -> Result<Outcome, Refu
     }
     let mut frames = call_frames(executable);
     let start = Instant::now();
-    let (units, result) = enter(prepared, &mut vm, executable, &mut frames);
+    let (units, result) = enter(&mut vm, executable, &mut frames);
     let run_time = start.elapsed();
     let pc = vm.registers[ebpf::FRAME_PTR_REG + 1];
     drop(vm);

@@ -14,6 +14,7 @@ mod ebpf;
 mod elf_diagnosis;
 mod engine;
 pub(crate) mod failure;
+mod functions;
 mod guard;
 mod input;
 mod json;
@@ -29,6 +30,7 @@ mod syscalls;
 mod sysvars;
 mod text;
 mod token;
+mod trace;
 
 use {
     clap::{Parser, Subcommand, error::ErrorKind},

@@ -10,6 +10,7 @@ use {
         report::{Report, account_changes},
         samples,
         text::Style,
+        trace::{self, TraceArguments},
     },
     clap::{Args, ValueEnum},
     sbpf_cranelift::Cache,
@@ -35,6 +36,10 @@ Examples:
       Compiles it only if its code is not in that directory, and stores it there.
   sbpf-cranelift run program.so --input input.bin --json
       Passes a file as the input region, and prints JSON.
+  sbpf-cranelift run program.so --profile flames.svg --profile-json counts.json
+      Shows in which functions the compute units go, and how often each instruction ran.
+  sbpf-cranelift run program.so --trace --trace-opcode call,callx,syscall | jq .instruction
+      Prints all calls, with registers, as lines of JSON; the report is on standard error.
   sbpf-cranelift run filter.o --dialect ebpf --section xdp --mem 'ff ee dd' --engine all
       Runs a program of standard eBPF, as clang makes it, on a context of three bytes.
 
@@ -56,6 +61,9 @@ The JSON document of --accounts (everything may be left out):
     \"budget\": 200000, \"heap\": 32768, \"instruction_data_in_r2\": true }
   <bytes> is {\"hex\": \"…\"}, {\"base64\": \"…\"}, {\"base58\": \"…\"}, {\"text\": \"…\"},
   {\"file\": \"path\"}, {\"zeros\": n} or [1, 2, 3]. An address given before is a duplicate.
+
+An error comes with a backtrace: the program is run once more, on the interpreter, whose frames it
+shows. Lines of source are there if the ELF file has debug information (DWARF).
 
 Exit status:
   0  the program succeeded: r0 is 0, or it is assembly text or eBPF and returned anything
@@ -160,6 +168,9 @@ pub(crate) struct RunArguments {
     /// Print only the result, and differences if there are any
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// What to write down about the run
+    #[command(flatten)]
+    pub(crate) trace: TraceArguments,
 }
 
 /// A number in decimal or hexadecimal, with `_` between digits if that helps.
@@ -238,12 +249,26 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
         report.accounts =
             account_changes(instruction, serialized, &run.outcome.input, &input.labels);
     }
+    if arguments.trace.is_any() {
+        report.add_trace(trace::run(&workload, &arguments.trace)?);
+    } else if report.is_failure()
+        && !arguments.quiet
+        && let Ok(traced) = trace::run(&workload, &arguments.trace)
+    {
+        report.add_trace(traced);
+    }
     let status = u8::from(!report.is_success());
     let text = if arguments.json {
         json::render(&report, status)
     } else {
         print::render(&report, Style::of_standard_output(), arguments.quiet)
     };
+    if arguments.trace.takes_standard_output() {
+        // There is nowhere to report that this failed.
+        let _ = io::stderr().write_all(text.as_bytes());
+        let text = String::new();
+        return Ok(Printout { text, status });
+    }
     Ok(Printout { text, status })
 }
 
@@ -257,13 +282,17 @@ pub(crate) fn refuse(options: &[(&str, bool)], why: &str) -> Result<(), Failure>
 
 impl RunArguments {
     /// Options that only programs of sBPF have, and whether they are given.
-    pub(crate) fn of_sbpf(&self) -> [(&'static str, bool); 5] {
+    pub(crate) fn of_sbpf(&self) -> [(&'static str, bool); 8] {
+        let [trace, profile, profile_json] = self.trace.given();
         [
             ("--input", self.input.is_some()),
             ("--accounts", self.accounts.is_some()),
             ("--heap", self.heap.is_some()),
             ("--sbpf-version", self.sbpf_version.is_some()),
             ("--unaligned-mapping", self.unaligned_mapping),
+            trace,
+            profile,
+            profile_json,
         ]
     }
 }

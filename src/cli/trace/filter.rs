@@ -60,10 +60,11 @@ pub(crate) struct Filter {
 impl Filter {
     /// Whether an instruction is to be written.
     pub(crate) fn admits(&self, pc: usize, function: &str, opcode: &str) -> bool {
-        let is_among = |list: &[String], word: &str| {
-            list.is_empty() || list.iter().any(|entry| entry == word)
-        };
-        self.range.as_ref().is_none_or(|range| range.0.contains(&pc))
+        let is_among =
+            |list: &[String], word: &str| list.is_empty() || list.iter().any(|entry| entry == word);
+        self.range
+            .as_ref()
+            .is_none_or(|range| range.0.contains(&pc))
             && is_among(&self.functions, function)
             && is_among(&self.opcodes, opcode)
     }

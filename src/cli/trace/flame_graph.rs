@@ -147,9 +147,9 @@ impl Drawing<'_> {
 
 /// A number that belongs to a name, so that it has the same colour in every graph.
 fn shade(name: &str) -> u32 {
-    name.bytes()
-        .fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)))
-        >> 3
+    name.bytes().fold(7_u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+    }) >> 3
 }
 
 /// `text` as it may stand in XML.

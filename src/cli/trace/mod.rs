@@ -67,7 +67,12 @@ pub(crate) struct TraceArguments {
     #[arg(long, value_name = "NAME", requires = "trace")]
     trace_function: Vec<String>,
     /// Trace only instructions of these mnemonics, with commas between
-    #[arg(long, value_name = "OPCODES", value_delimiter = ',', requires = "trace")]
+    #[arg(
+        long,
+        value_name = "OPCODES",
+        value_delimiter = ',',
+        requires = "trace"
+    )]
     trace_opcode: Vec<String>,
     /// Write a flame graph of functions by compute units
     #[arg(long, value_name = "FILE.svg")]
@@ -153,10 +158,7 @@ pub(crate) struct Traced {
 ///
 /// # Errors
 /// When a file can't be written, a function is unknown, or the interpreter can't run.
-pub(crate) fn run(
-    workload: &Workload<'_>,
-    arguments: &TraceArguments,
-) -> Result<Traced, Failure> {
+pub(crate) fn run(workload: &Workload<'_>, arguments: &TraceArguments) -> Result<Traced, Failure> {
     let program = workload.program;
     let filter = Filter {
         range: arguments.trace_pc.clone(),

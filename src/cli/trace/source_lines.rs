@@ -25,7 +25,10 @@ pub(super) fn find(bytes: &[u8], pcs: &[usize]) -> Vec<Option<SourceLine>> {
         let lines = Lines::read(bytes)?;
         Some(pcs.iter().map(|pc| lines.of(*pc)).collect())
     });
-    found.ok().flatten().unwrap_or_else(|| vec![None; pcs.len()])
+    found
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| vec![None; pcs.len()])
 }
 
 struct Lines<'b> {

@@ -69,9 +69,7 @@ impl<'a> TraceWriter<'a> {
             units: moment.units,
             opcode,
             instruction,
-            registers: std::array::from_fn(|register| {
-                format!("{:#x}", moment.registers[register])
-            }),
+            registers: std::array::from_fn(|register| format!("{:#x}", moment.registers[register])),
         };
         let written = serde_json::to_writer(&mut self.output, &line)
             .map_err(io::Error::from)

@@ -21,7 +21,11 @@ use {
         memory::Memory,
         subject::{Family, Native, Subject},
     },
-    crate::cli::{context::Environment, failure::Failure, program::{LoadOptions, Program}},
+    crate::cli::{
+        context::Environment,
+        failure::Failure,
+        program::{LoadOptions, Program},
+    },
     solana_sbpf::{
         assembler::assemble,
         ebpf,

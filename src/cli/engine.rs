@@ -12,7 +12,9 @@ use {
         pubkey::Pubkey,
     },
     clap::ValueEnum,
-    sbpf_cranelift::{Cache, CodeOrigin, CompileOptions, CompileStatistics, CompiledProgram},
+    sbpf_cranelift::{
+        Cache, CodeOrigin, CompileOptions, CompileStatistics, CompiledProgram, NativeNames,
+    },
     sha2::{Digest as _, Sha256},
     solana_sbpf::{
         aligned_memory::AlignedMemory,
@@ -69,6 +71,8 @@ pub(crate) struct Workload<'program> {
     pub(crate) environment: Arc<Environment>,
     /// Where code may be found.
     pub(crate) cache: Cache,
+    /// What native tools are told, unless that is for the environment to say.
+    pub(crate) native_names: Option<NativeNames>,
 }
 
 /// How a program ended.
@@ -178,9 +182,11 @@ pub(crate) fn run(
     let panicked = |panic| Refusal::Failed(format!("{} panicked: {panic}", engine.name()));
     let start = Instant::now();
     let executable = &workload.program.executable;
-    let prepared =
-        guard::catch(|| prepare(engine, executable, &compiling::options(&workload.cache)))
-            .map_err(panicked)??;
+    let mut options = compiling::options(&workload.cache);
+    if let Some(names) = &workload.native_names {
+        options.native_names.clone_from(names);
+    }
+    let prepared = guard::catch(|| prepare(engine, executable, &options)).map_err(panicked)??;
     let compile_time = start.elapsed();
     let first_run = Instant::now();
     let mut outcome = guard::catch(|| execute(&prepared, workload)).map_err(panicked)??;

@@ -4,6 +4,7 @@ use {
     super::{
         engine::{self, Engine, Refusal, Workload},
         failure::{Failure, one_line},
+        functions::Functions,
         input::{DEFAULT_BUDGET, DEFAULT_HEAP, Input, REGION_BYTES_LIMIT},
         json, print,
         program::{LoadOptions, Program, Version},
@@ -13,7 +14,7 @@ use {
         trace::{self, TraceArguments},
     },
     clap::{Args, ValueEnum},
-    sbpf_cranelift::Cache,
+    sbpf_cranelift::{Cache, NativeNameFormat, NativeNames},
     std::{
         io::{self, Write},
         path::PathBuf,
@@ -40,6 +41,8 @@ Examples:
       Shows in which functions the compute units go, and how often each instruction ran.
   sbpf-cranelift run program.so --trace --trace-opcode call,callx,syscall | jq .instruction
       Prints all calls, with registers, as lines of JSON; the report is on standard error.
+  perf record -g sbpf-cranelift run program.so --repeat 1000000 --native-names perf-map
+      Lets perf report show where compiled code spends its time; gdb does with gdb instead.
   sbpf-cranelift run filter.o --dialect ebpf --section xdp --mem 'ff ee dd' --engine all
       Runs a program of standard eBPF, as clang makes it, on a context of three bytes.
 
@@ -159,6 +162,9 @@ pub(crate) struct RunArguments {
     /// Directory to find compiled code in, or to store it in for the next time
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// Tell native tools the names of functions: perf-map, jitdump, gdb, with commas between
+    #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
+    native_names: Vec<NativeNameFormat>,
     /// Run so many times, and report the shortest run time [default: for 20 ms, at most 100 times]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: Option<u32>,
@@ -232,6 +238,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
             .cache
             .as_ref()
             .map_or_else(Cache::none, Cache::in_directory),
+        native_names: native_names(arguments, &program),
     };
     let runs = engines(arguments, about.is_some())
         .into_iter()
@@ -272,6 +279,21 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
     Ok(Printout { text, status })
 }
 
+/// The names that native tools are told, if any.
+fn native_names(arguments: &RunArguments, program: &Program) -> Option<NativeNames> {
+    let mut names = NativeNames::default();
+    if !arguments.native_names.is_empty() {
+        names.formats.clone_from(&arguments.native_names);
+    }
+    if names.formats.is_empty() {
+        return None;
+    }
+    let functions = Functions::of(program);
+    let functions = functions.iter();
+    names.functions = functions.map(|(pc, name)| (pc, name.to_string())).collect();
+    Some(names)
+}
+
 /// Refuses options that are given and have no meaning.
 pub(crate) fn refuse(options: &[(&str, bool)], why: &str) -> Result<(), Failure> {
     match options.iter().find(|(_, is_given)| *is_given) {
@@ -282,7 +304,7 @@ pub(crate) fn refuse(options: &[(&str, bool)], why: &str) -> Result<(), Failure>
 
 impl RunArguments {
     /// Options that only programs of sBPF have, and whether they are given.
-    pub(crate) fn of_sbpf(&self) -> [(&'static str, bool); 8] {
+    pub(crate) fn of_sbpf(&self) -> [(&'static str, bool); 9] {
         let [trace, profile, profile_json] = self.trace.given();
         [
             ("--input", self.input.is_some()),
@@ -290,6 +312,7 @@ impl RunArguments {
             ("--heap", self.heap.is_some()),
             ("--sbpf-version", self.sbpf_version.is_some()),
             ("--unaligned-mapping", self.unaligned_mapping),
+            ("--native-names", !self.native_names.is_empty()),
             trace,
             profile,
             profile_json,

@@ -31,7 +31,7 @@
 
 use {
     crate::{
-        accesses::Accesses,
+        accesses::{Accesses, After},
         blocks::{LocalBlock, local_blocks},
         cfg::{BlockId, Graph},
         comments::Comments,
@@ -268,9 +268,12 @@ impl FunctionCx<'_> {
             },
         );
         self.locate(block.start);
-        let live_after = analysis.liveness.before_terminator(&analysis.graph, id);
+        let after = After {
+            live: analysis.liveness.before_terminator(&analysis.graph, id),
+            frame_follows: charge.frame_follows,
+        };
         let dialect = &analysis.program.dialect;
-        let accesses = Accesses::plan(&analysis.graph, id, dialect, live_after);
+        let accesses = Accesses::plan(&analysis.graph, id, dialect, after);
         let insns: Vec<(u32, &Insn)> = analysis.graph.insns(id).collect();
         let mut translated = self.begin_translation(&accesses);
         for (index, (pc, insn)) in insns.iter().enumerate() {

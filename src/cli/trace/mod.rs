@@ -10,6 +10,7 @@
 //! | `writer` | a trace as lines of JSON |
 //! | `profile` | where the compute units go |
 //! | `flame_graph` | that as an SVG file |
+//! | `progress` | how far the run has come |
 //! | `backtrace` | which calls led to an error |
 //! | `source_lines` | the lines of source that instructions were made from |
 
@@ -18,6 +19,7 @@ mod filter;
 mod flame_graph;
 mod instructions;
 mod profile;
+mod progress;
 mod source_lines;
 mod stepper;
 mod writer;

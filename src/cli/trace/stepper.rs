@@ -4,7 +4,7 @@
 //! of its own on the same machine and frames; between two of them everything can be looked at.
 
 use {
-    super::{Moment, Recorder},
+    super::{Moment, Recorder, progress::Progress},
     crate::cli::{
         context::Context,
         engine::{self, Outcome, Refusal, Workload},
@@ -65,12 +65,14 @@ fn interpret(
     vm.due_insn_count = 0;
     vm.program_result = ProgramResult::Ok(0);
     let mut registers = vm.registers;
+    let mut progress = Progress::new(initial);
     loop {
         let pc = registers[PC] as usize;
         let depth = vm.call_depth as usize;
         // Without that the interpreter ends the program before it executes the instruction.
         let is_executed = vm.due_insn_count < vm.previous_instruction_meter && pc < slots;
         let units = used_units(vm, initial);
+        progress.step(units);
         if is_executed {
             recorder.before(&Moment {
                 pc,

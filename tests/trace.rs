@@ -5,7 +5,7 @@
 #[path = "common/binary.rs"]
 mod binary;
 #[path = "common/elf.rs"]
-#[allow(dead_code, reason = "other tests need all of it")]
+#[allow(unreachable_pub, reason = "the harness of other tests has it, too")]
 mod elf;
 
 use {

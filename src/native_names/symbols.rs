@@ -11,6 +11,10 @@ use {
 
 /// A function in the code of a program.
 #[derive(Debug)]
+#[cfg_attr(
+    not(any(unix, feature = "gdb")),
+    allow(dead_code, reason = "nobody can be told of it")
+)]
 pub(super) struct Symbol {
     /// Where it starts in the code.
     pub(super) start: u32,
@@ -18,7 +22,8 @@ pub(super) struct Symbol {
     pub(super) length: u32,
     /// Its name with a pc: `transfer+120`.
     pub(super) name: String,
-    /// Where the code of each sBPF instruction starts, from the start of the function.
+    /// Where the code of each sBPF instruction starts, from the start of the function, and its pc.
+    #[cfg(feature = "gdb")]
     pub(super) places: Vec<(u32, u32)>,
     /// How its frame is unwound.
     #[cfg(feature = "gdb")]
@@ -81,21 +86,12 @@ impl Symbols {
             FunctionName::Unit(_) => self.name_at(pc),
             FunctionName::Indirect(_) => format!("{}.callx", self.name_at(pc)),
         };
-        let mut places: Vec<(u32, u32)> = Vec::new();
-        for location in compiled.buffer.get_srclocs_sorted() {
-            if location.loc.is_default() {
-                continue;
-            }
-            let pc = location.loc.bits();
-            if places.last().is_none_or(|(_, before)| *before != pc) {
-                places.push((location.start, pc));
-            }
-        }
         self.functions.push(Symbol {
             start,
             length: compiled.code_buffer().len() as u32,
             name,
-            places,
+            #[cfg(feature = "gdb")]
+            places: places(compiled),
             #[cfg(feature = "gdb")]
             unwinding: compiled.create_unwind_info(isa).ok().flatten(),
         });
@@ -129,6 +125,8 @@ impl Symbols {
 
     /// Tells all that are to know where the functions are: in `code`.
     pub(crate) fn announce(&self, code: &CodeMemory) -> Announced {
+        #[cfg(not(any(unix, feature = "gdb")))]
+        let _ = code;
         #[cfg_attr(not(feature = "gdb"), expect(unused_mut))]
         let mut announced = Announced::default();
         for format in &self.formats {
@@ -150,4 +148,17 @@ impl Symbols {
         }
         announced
     }
+}
+
+/// Where the code of each sBPF instruction starts, and its pc.
+#[cfg(feature = "gdb")]
+fn places(compiled: &cranelift_codegen::CompiledCode) -> Vec<(u32, u32)> {
+    let mut places: Vec<(u32, u32)> = Vec::new();
+    for location in compiled.buffer.get_srclocs_sorted() {
+        let pc = location.loc.bits();
+        if !location.loc.is_default() && places.last().is_none_or(|(_, before)| *before != pc) {
+            places.push((location.start, pc));
+        }
+    }
+    places
 }

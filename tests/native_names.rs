@@ -241,6 +241,20 @@ fn the_environment_chooses_too_and_mistakes_only_warn() {
     assert_eq!(bytes[..4], 0x4a69_5444_u32.to_ne_bytes());
     assert!(bytes.windows(13).any(|window| window == b"function_7+7\0"));
 
+    // mov64 r0, 7; exit
+    let standard = [[0xb7, 0, 0, 0, 7, 0, 0, 0], [0x95, 0, 0, 0, 0, 0, 0, 0]].concat();
+    fs::write(folder.join("standard.bin"), standard).expect("it can be written");
+    let output = command()
+        .args(["run", "standard.bin", "--dialect", "ebpf"])
+        .current_dir(&folder)
+        .env("SBPF_CRANELIFT_NATIVE_NAMES", "jitdump")
+        .output();
+    assert!(output.expect("the binary starts").status.success());
+    let dump = dumps().next().expect("it was written");
+    let bytes = fs::read(&dump).expect("it can be read");
+    fs::remove_file(dump).expect("it can be removed");
+    assert!(bytes.windows(13).any(|window| window == b"entrypoint+0\0"));
+
     let output = run("lldb");
     assert!(output.status.success());
     let warning = text(&output.stderr);

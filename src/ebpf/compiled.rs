@@ -29,6 +29,10 @@ pub struct CompiledProgram {
 impl CompiledProgram {
     pub(super) fn new(program: &Program) -> Result<Self, CompileError> {
         let options = &program.inner.options.compile;
+        let names = program.names().iter();
+        let names = names.map(|(pc, name)| (*pc, name.as_str().into()));
+        let named = options.native_names.with_functions(names, options);
+        let options = named.as_ref().unwrap_or(options);
         let isa = isa::of(options)?;
         isa::assert_runs_here(&*isa)?;
         let GeneratedCode {

@@ -25,6 +25,7 @@ use {
     crate::CompileOptions,
     solana_sbpf::{elf::Executable, vm::ContextObject},
     std::{
+        borrow::Cow,
         collections::BTreeMap,
         env, fmt,
         str::FromStr,
@@ -131,16 +132,24 @@ impl NativeNames {
         executable: &Executable<C>,
         options: &CompileOptions,
     ) -> Option<CompileOptions> {
+        let registered = executable.get_function_registry().iter();
+        let names = registered.map(|(_, (name, pc))| (pc, String::from_utf8_lossy(name)));
+        self.with_functions(names.filter(|(_, name)| !name.is_empty()), options)
+    }
+
+    /// `options` with these names where there are none yet, if any tool is told names.
+    pub(crate) fn with_functions<'n>(
+        &self,
+        names: impl Iterator<Item = (usize, Cow<'n, str>)>,
+        options: &CompileOptions,
+    ) -> Option<CompileOptions> {
         if !self.is_any() {
             return None;
         }
         let mut options = options.clone();
         let functions = &mut options.native_names.functions;
-        for (_, (name, pc)) in executable.get_function_registry().iter() {
-            if !name.is_empty() {
-                let name = String::from_utf8_lossy(name);
-                functions.entry(pc).or_insert_with(|| name.into_owned());
-            }
+        for (pc, name) in names {
+            functions.entry(pc).or_insert_with(|| name.into_owned());
         }
         Some(options)
     }

@@ -161,22 +161,18 @@ impl Worker {
 
     fn run(mut self, end: Instant) -> io::Result<Vec<Turns>> {
         while Instant::now() < end {
-            let mut is_idle = true;
-            for turn in &mut self.turns {
-                if turn.totals.divergences.len() >= ENOUGH {
-                    continue;
-                }
-                is_idle = false;
-                let start = Instant::now();
-                let turn_end = end.min(start + TURN * turn.target.share);
-                while Instant::now() < turn_end {
-                    step(turn, &self.plan, self.seed, &mut self.current)?;
-                }
-                turn.totals.seconds += start.elapsed().as_secs_f64();
-            }
-            if is_idle {
+            // The one furthest behind its share: a single execution of some takes longer than a turn.
+            let open = self.turns.iter_mut();
+            let open = open.filter(|turn| turn.totals.divergences.len() < ENOUGH);
+            let Some(turn) = open.min_by(|one, other| one.used().total_cmp(&other.used())) else {
                 break;
+            };
+            let start = Instant::now();
+            let turn_end = end.min(start + TURN * turn.target.share);
+            while Instant::now() < turn_end {
+                step(turn, &self.plan, self.seed, &mut self.current)?;
             }
+            turn.totals.seconds += start.elapsed().as_secs_f64();
         }
         Ok(self.turns)
     }
@@ -221,6 +217,11 @@ fn step(turn: &mut Turns, plan: &Plan, seed: u64, current: &mut File) -> io::Res
 }
 
 impl Turns {
+    /// Time spent, by the target's share.
+    fn used(&self) -> f64 {
+        self.totals.seconds / f64::from(self.target.share)
+    }
+
     /// The next seed, or a mutation of what is worth it, or now and then something entirely new.
     fn next(&mut self) -> Vec<u8> {
         if let Some(seed) = self.seeds.next() {

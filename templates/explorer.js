@@ -22,7 +22,8 @@
   const counts = new Map();
   for (let i = 0; index.counts && i < index.counts.length; i += 2) counts.set(index.counts[i], index.counts[i + 1]);
   const hasProfile = index.counts !== null;
-  const most = Math.max(1, ...(function* () { for (const count of counts.values()) yield count; })());
+  let most = 1;
+  for (const count of counts.values()) most = Math.max(most, count);
   const count = (pc) => counts.get(pc) ?? 0;
   const heat = (value, of = most) => value ? Math.min(9, Math.max(1, Math.round(9 * Math.log1p(value) / Math.log1p(of)))) : 0;
 
@@ -88,9 +89,9 @@
 
   // The columns: their lines, and how wide they are beside each other.
   const columns = [
-    { id: "sbpf", name: index.program.title, weight: hasProfile ? 1.15 : 0.9 },
-    { id: "checks", name: "Decoded, with meter and memory checks", weight: 1.2 },
-    ...index.columns.map((column) => ({ ...column, weight: column.id === "clif" ? 1.25 : 1 })),
+    { id: "sbpf", name: index.program.title, weight: hasProfile ? 1.35 : 1.1 },
+    { id: "checks", name: "Meter and memory checks", weight: 1.35 },
+    ...index.columns.map((column) => ({ ...column, weight: column.id === "clif" ? 1.15 : 1 })),
   ];
   const usual = innerWidth >= 1900 ? columns.map((c) => c.id) : columns.slice(0, 4).map((c) => c.id);
   state.columns = usual;
@@ -148,8 +149,8 @@
     }
     return rows;
   }
-  function codeRows(column) {
-    const texts = column.text.split("\n");
+  function codeRows(column, indent) {
+    const texts = column.text.split("\n").map((text) => (text.startsWith(indent) ? text.slice(indent.length) : text));
     let before = null;
     return column.pcs.map((pc, i) => {
       const row = { pc: pc < 0 ? null : pc, shown: pc >= 0 && pc !== before ? pc : "", text: texts[i] };
@@ -203,7 +204,7 @@
       const f = functions[wanted];
       for (const column of chosen) {
         const at = index.columns.findIndex((other) => other.id === column.id);
-        const rows = column.id === "sbpf" ? sbpfRows(listing[wanted]) : column.id === "checks" ? checkRows(listing[wanted]) : codeRows(code[at]);
+        const rows = column.id === "sbpf" ? sbpfRows(listing[wanted]) : column.id === "checks" ? checkRows(listing[wanted]) : codeRows(code[at], column.id === "clif" ? "    " : "  ");
         const bytes = at >= 1 ? f.bytes[at - 1] : undefined;
         element(`column-${column.id}`).firstChild.innerHTML = `${escape(column.name)}<small>${bytes !== undefined ? `${number(bytes)} bytes` : `${number(rows.length)} lines`}</small>`;
         column.places = null;
@@ -227,9 +228,9 @@
     const facts = [`pc ${f.entry}`, `${number(f.instructions)} instructions`, `${number(listing[state.f].length)} blocks`];
     index.columns.slice(1).forEach((column, i) => { if (f.bytes[i] !== undefined) facts.push(`${column.name} ${number(f.bytes[i])} bytes`); });
     if (hasProfile) facts.push(`${number(f.executed)} executed`);
-    const toggles = state.view !== "code" ? "" : `<div class="toggles">${columns.map((column) => `<button data-column="${column.id}" class="${state.columns.includes(column.id) ? "on" : ""}">${escape(column.id === "checks" ? "Checks" : column.name)}</button>`).join("")}</div>`;
+    const toggles = state.view !== "code" ? "" : `<div class="toggles">${columns.map((column) => `<button data-column="${column.id}" class="${state.columns.includes(column.id) ? "on" : ""}">${escape(column.id === "checks" ? "Checks" : column.id === "clif" ? "CLIF" : column.name)}</button>`).join("")}</div>`;
     const row = (name, list) => (list.length ? `<div class="links"><span>${name}</span>${list.slice(0, 40).map(link).join("")}${list.length > 40 ? `and ${list.length - 40} more` : ""}</div>` : "");
-    element("function").innerHTML = `${toggles}<h1>${escape(f.title)}</h1><span class="facts">${facts.join(" · ")}</span>${row("called by", f.callers)}${row("calls", f.callees)}`;
+    element("function").innerHTML = `${toggles}<h1>${escape(f.title)}</h1><div class="facts">${facts.join(" · ")}</div>${row("called by", f.callers)}${row("calls", f.callees)}`;
   }
 
   const views = { code: "Code", flow: "Control flow", calls: "Calls", ...(functions.length > 1 && index.call_graph ? { program: "All calls" } : {}) };
@@ -277,6 +278,7 @@
   }
 
   // The search: a pc, names of functions, words of instructions.
+  const inOrder = functions.map((f) => f.index).sort((a, b) => functions[a].entry - functions[b].entry);
   const MOST_RESULTS = 200;
   function results(query) {
     const found = [];
@@ -289,9 +291,9 @@
       const f = holder(pc);
       if (f >= 0) add({ f, pc, text: listing[f].flatMap((block) => block.insns).find((insn) => insn.pc === pc)?.source ?? "" });
     }
-    functions.forEach((f, i) => { if (f.title.toLowerCase().includes(words)) add({ f: i, pc: f.entry, text: f.title, isFunction: true }); });
-    listing.forEach((blocks, f) => {
-      for (const block of blocks) for (const insn of block.insns) {
+    for (const i of inOrder) if (functions[i].title.toLowerCase().includes(words)) add({ f: i, pc: functions[i].entry, text: functions[i].title, isFunction: true });
+    inOrder.forEach((f) => {
+      for (const block of listing[f]) for (const insn of block.insns) {
         if (insn.source.toLowerCase().includes(words) || insn.text.toLowerCase().includes(words)) add({ f, pc: insn.pc, text: insn.source });
       }
     });

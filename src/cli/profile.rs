@@ -108,7 +108,10 @@ mod tests {
     fn counts_are_read_and_scaled() {
         let document = br#"{"format":1,"program":"a.so","counts":{"0":1,"7":1000}}"#;
         let profile = Profile::parse(document).unwrap();
-        assert_eq!((profile.count(0), profile.count(1), profile.count(7)), (1, 0, 1000));
+        assert_eq!(
+            (profile.count(0), profile.count(1), profile.count(7)),
+            (1, 0, 1000)
+        );
         assert_eq!(profile.heat(0), 0);
         assert_eq!(profile.heat(1), 1);
         assert_eq!(profile.heat(1000), HEATS);

@@ -47,7 +47,8 @@ impl<'a> Listing<'a> {
         self.disassemble(part).unwrap_or_else(|| part.text.clone())
     }
 
-    /// An instruction as `solana-sbpf` writes it; none where it gives up.
+    /// An instruction as `solana-sbpf` writes it; none where it gives up, and none of calls, of which
+    /// it shows the encoded target.
     fn disassemble(&self, part: &InsnPart) -> Option<String> {
         let executable = self.executable?;
         let pc = part.pc as usize;
@@ -69,6 +70,7 @@ impl<'a> Listing<'a> {
             let loader = executable.get_loader();
             disassemble_instruction(&insn, pc, &labels, functions, loader, version)
         });
-        text.ok().filter(|text| !text.contains("[invalid]"))
+        text.ok()
+            .filter(|text| !text.contains("[invalid]") && text.split(' ').next() != Some("call"))
     }
 }

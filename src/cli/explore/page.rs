@@ -1,10 +1,7 @@
 //! The page: an index of all functions, and for each its code and graphs, packed.
 
 use {
-    super::{
-        listing::Listing,
-        packed::pack,
-    },
+    super::{listing::Listing, packed::pack},
     crate::cli::{
         failure::Failure,
         graph::{self, Calls},
@@ -131,7 +128,9 @@ impl Page<'_> {
             functions: self.functions(&calls),
             counts: self.profile.map(|profile| {
                 let counts = profile.counts();
-                counts.flat_map(|(pc, count)| [u64::from(pc), count]).collect()
+                counts
+                    .flat_map(|(pc, count)| [u64::from(pc), count])
+                    .collect()
             }),
             call_graph: graph::picture(&all, MOST_NODES),
         };

@@ -143,7 +143,9 @@ impl<'a> Calls<'a> {
             pc: entry,
             heading: shortened(&function.title, SHOWN_CHARACTERS),
             lines: vec![line],
-            heat: profile.zip(count).map(|(profile, count)| profile.heat(count)),
+            heat: profile
+                .zip(count)
+                .map(|(profile, count)| profile.heat(count)),
             is_main: main == Some(index),
             is_outside: false,
         }

@@ -61,7 +61,10 @@ fn node(unit: &UnitPart, block: &BlockPart, profile: Option<&Profile>) -> Node {
     }
     let line = |index: usize| {
         let insn = block.insns.get(index)?;
-        Some(shortened(&format!("{} {}", insn.pc, insn.text), SHOWN_CHARACTERS))
+        Some(shortened(
+            &format!("{} {}", insn.pc, insn.text),
+            SHOWN_CHARACTERS,
+        ))
     };
     let length = block.insns.len();
     let lines = if length <= SHOWN_INSTRUCTIONS {
@@ -75,7 +78,9 @@ fn node(unit: &UnitPart, block: &BlockPart, profile: Option<&Profile>) -> Node {
         pc: block.start,
         heading,
         lines,
-        heat: profile.zip(count).map(|(profile, count)| profile.heat(count)),
+        heat: profile
+            .zip(count)
+            .map(|(profile, count)| profile.heat(count)),
         is_main: block.start == unit.entry,
         is_outside: false,
     }
@@ -86,7 +91,10 @@ fn outside(pc: u32, calls: &Calls<'_>) -> Node {
     let name = calls.title_at(pc);
     Node {
         pc,
-        heading: shortened(&name.unwrap_or_else(|| format!("to {pc}")), SHOWN_CHARACTERS),
+        heading: shortened(
+            &name.unwrap_or_else(|| format!("to {pc}")),
+            SHOWN_CHARACTERS,
+        ),
         lines: Vec::new(),
         heat: None,
         is_main: false,

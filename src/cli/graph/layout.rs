@@ -12,6 +12,9 @@ use {
 /// Nodes that a picture may have: laying them out takes more than quadratic time.
 pub(crate) const MOST_NODES: usize = 400;
 
+/// Edges that a picture may have for each node that it may have.
+const EDGES_FOR_EACH_NODE: usize = 3;
+
 /// Width of a character, in pixels.
 pub(super) const CHARACTER: f64 = 6.7;
 /// Height of a line, in pixels.
@@ -31,12 +34,13 @@ pub(super) struct Placed {
 /// Places a graph.
 ///
 /// # Errors
-/// When it has more than `most_nodes`, or can't be placed, which would be a defect.
+/// When it has more than `most_nodes`, or far more edges than that, or can't be placed, which would be a defect.
 pub(super) fn place(drawing: &Drawing, most_nodes: usize) -> Result<Placed, Failure> {
-    let number = drawing.nodes.len();
-    if number > most_nodes {
+    let (nodes, edges) = (drawing.nodes.len(), drawing.edges.len());
+    if nodes > most_nodes || edges > most_nodes * EDGES_FOR_EACH_NODE {
         let what = format!(
-            "{} has {number} nodes, which is too much for a picture; --format dot has no limit",
+            "{} has {nodes} nodes and {edges} edges, which is too much for a picture; --format dot \
+             has no limit",
             drawing.title
         );
         return Err(Failure::new(what));

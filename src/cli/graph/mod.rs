@@ -2,8 +2,8 @@
 
 mod call_graph;
 mod control_flow;
-pub(crate) mod drawing;
 mod dot;
+pub(crate) mod drawing;
 mod layout;
 mod svg;
 

@@ -44,7 +44,7 @@ pub struct ProgramPart {
     pub entry: u32,
 }
 
-/// Takes a program apart, and collects what `each` makes of its units, in the order of their pcs.
+/// Takes a program apart, and collects what `each` makes of its units, in their order.
 ///
 /// # Errors
 /// See [`DumpError`].
@@ -71,7 +71,13 @@ pub fn examine_ebpf<T: Send>(
 ) -> Result<(ProgramPart, Vec<T>), DumpError> {
     let names = super::names_of_ebpf(program, &options.names);
     let lowering = program.lowering();
-    examine_program("eBPF".to_string(), &lowering, &names, &options.targets, each)
+    examine_program(
+        "eBPF".to_string(),
+        &lowering,
+        &names,
+        &options.targets,
+        each,
+    )
 }
 
 fn examine_program<T: Send>(

@@ -29,6 +29,7 @@ mod exception;
 pub mod function;
 pub mod insn;
 mod jump;
+mod likely;
 pub mod liveness;
 pub mod loops;
 mod memory;

@@ -92,6 +92,23 @@ pub const fn found_index(address: u64) -> usize {
 /// the shortest displacements.
 pub type Anchor = *mut Slot;
 
+/// The meter that a function returns when the program has ended. With [`DISPLACED`] it is never this
+/// one, because of the `exit` that has been paid for.
+pub const ENDED: i64 = -1;
+
+/// Set in the meter while the stack is not where compiled code was entered with it, because a handler
+/// has changed it.
+///
+/// To generated code the meter is negative then, so it leaves to the interpreter at the next
+/// checkpoint. The region cache stays empty meanwhile: at the next access before a frame is used, the
+/// access callback leaves.
+pub const DISPLACED: i64 = i64::MIN;
+
+/// The instructions left, without [`DISPLACED`].
+pub const fn instructions_left(meter: i64) -> i64 {
+    meter & !DISPLACED
+}
+
 /// Function that generated code calls with the context, the instructions left, and the number of its
 /// site. The meter is second, as it is in functions: it hardly ever has to be moved for the call.
 pub type AccessCallback = unsafe extern "C" fn(Anchor, i64, u32);
@@ -111,7 +128,8 @@ pub struct Context {
     /// Registers in transit: into a callback and out of it, out of a function (r1 to r5), and
     /// the state in which compiled code was left for good.
     pub registers: [u64; REGISTERS],
-    /// Instructions left to execute: into a callback, and when compiled code is left.
+    /// Instructions left to execute: when compiled code is left, and out of the access callback when
+    /// it has executed a stretch.
     pub meter: i64,
     /// The frame value of the function that called back or left.
     ///
@@ -290,10 +308,6 @@ pub mod offset {
     pub const ACCESS_SITES: i32 = field(offset_of!(Context, access_sites));
     /// `Context::found`.
     pub const FOUND: i32 = field(offset_of!(Context, found));
-    /// `AccessSite::base`.
-    pub const SITE_BASE: i32 = offset_of!(AccessSite, base) as i32;
-    /// `AccessSite::low`.
-    pub const SITE_LOW: i32 = offset_of!(AccessSite, low) as i32;
     /// `AccessSite::span`.
     pub const SITE_SPAN: i32 = offset_of!(AccessSite, span) as i32;
     /// `AccessSite::store`.

@@ -43,7 +43,7 @@ assert_layout!(Translation { start: 0, host: 8, limits: 16 } 64);
 assert_layout!(Slot { load: 0, store: 64 } 128);
 assert_layout!(Found { tables: 0 } 4096);
 assert_layout!(AccessSite {
-    base: 0, low: 4, span: 8, store: 12, pc: 16, spent: 20, count: 24, resume: 28
+    base: 0, needs_frame: 2, low: 4, span: 8, store: 12, pc: 16, spent: 20, count: 24, resume: 28
 } 32);
 assert_layout!(Context {
     registers: 0, meter: 88, frame: 96, frame_limit: 104, resolved: 112, leave: 120, slots: 128,

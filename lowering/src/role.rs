@@ -178,7 +178,9 @@ impl Role {
             | Self::StretchEnd { pc }
             | Self::Raise { pc, .. }
             | Self::SyscallEnds { pc }
-            | Self::Unwind { pc } => Some(pc),
+            | Self::Unwind { pc }
+            | Self::Unlikely { pc }
+            | Self::Called { pc } => Some(pc),
             Self::Entry
             | Self::SpecialDivisor
             | Self::Unaligned

@@ -103,6 +103,7 @@ struct Insn<'a> {
     bytes: String,
     source: String,
     text: &'a str,
+    /// What became of the check of its address, or of a `callx`.
     check: Option<String>,
     /// The pc at which the address is checked.
     checked_at: Option<u32>,
@@ -199,12 +200,14 @@ impl Page<'_> {
             MemoryCheck::Group { .. } => Some(insn.pc),
             _ => None,
         });
+        let likely = insn.likely_callee;
+        let likely = likely.map(|pc| format!("calls {pc} directly if it is that"));
         Insn {
             pc: insn.pc,
             bytes: self.listing.bytes(insn),
             source: self.listing.text(insn),
             text: &insn.text,
-            check: insn.check.as_ref().map(ToString::to_string),
+            check: insn.check.as_ref().map(ToString::to_string).or(likely),
             checked_at,
         }
     }

@@ -2,7 +2,12 @@
 
 use {
     sbpf_lowering::{
-        accesses::Accesses, cfg::BlockId, function::Analysis, insn::Insn, loops::LoopId,
+        accesses::{Accesses, After},
+        cfg::BlockId,
+        checkpoints::Charge,
+        function::Analysis,
+        insn::Insn,
+        loops::LoopId,
     },
     sbpf_runtime::abi::FRAME_POINTER,
     std::{collections::HashMap, fmt},
@@ -76,12 +81,16 @@ impl fmt::Display for MemoryCheck {
 pub(super) fn of_block(
     analysis: &Analysis<'_>,
     block: BlockId,
+    charge: Charge,
     insns: &[(u32, &Insn)],
     kept: &HashMap<(BlockId, usize), LoopId>,
 ) -> Vec<Option<MemoryCheck>> {
-    let live_after = analysis.liveness.before_terminator(&analysis.graph, block);
+    let after = After {
+        live: analysis.liveness.before_terminator(&analysis.graph, block),
+        frame_follows: charge.frame_follows,
+    };
     let dialect = &analysis.program.dialect;
-    let plan = Accesses::plan(&analysis.graph, block, dialect, live_after);
+    let plan = Accesses::plan(&analysis.graph, block, dialect, after);
     let pc_of = |index: usize| insns.get(index).map_or(0, |(pc, _)| *pc);
     let check = |(index, (_, insn)): (usize, &(u32, &Insn))| {
         let (size, base, offset) = insn.access()?;

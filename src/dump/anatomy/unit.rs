@@ -29,7 +29,7 @@ pub struct UnitPart {
     pub function: u32,
     /// Its blocks, in the order of their pcs.
     pub blocks: Vec<BlockPart>,
-    /// The entries of other units that it calls or jumps to.
+    /// The entries of other units that it calls, is likely to call by `callx`, or jumps to.
     pub callees: Vec<u32>,
     /// Cranelift IR of the first machine.
     pub clif: Vec<CodeLine>,
@@ -102,6 +102,8 @@ pub struct InsnPart {
     pub text: String,
     /// How its memory access is checked, if it is one.
     pub check: Option<MemoryCheck>,
+    /// For a `callx` the pc of the function that it calls directly if the address is that one's.
+    pub likely_callee: Option<u32>,
 }
 
 /// What all units are examined with.
@@ -171,9 +173,10 @@ impl Examination<'_> {
     fn blocks(&self, id: UnitId) -> Vec<BlockPart> {
         let graph = &self.analysis.graph;
         let unit = self.analysis.units.unit(id);
-        let checkpoints = Checkpoints::plan(graph, unit);
-        let loops = Loops::find(graph, unit);
         let dialect = &self.analysis.program.dialect;
+        let checkpoints = Checkpoints::plan(graph, unit, dialect);
+        let loops = Loops::find(graph, unit);
+        let likely = self.analysis.likely_callees(id);
         let kept: HashMap<(BlockId, usize), LoopId> = loops
             .cached_groups(graph, unit, &self.analysis.liveness, dialect)
             .into_iter()
@@ -183,7 +186,7 @@ impl Examination<'_> {
             let block = graph.block(block_id);
             let charge = checkpoints.of(block_id);
             let insns: Vec<_> = graph.insns(block_id).collect();
-            let checks = checks::of_block(self.analysis, block_id, &insns, &kept);
+            let checks = checks::of_block(self.analysis, block_id, charge, &insns, &kept);
             BlockPart {
                 start: block.start,
                 end: block.end,
@@ -202,6 +205,7 @@ impl Examination<'_> {
                         slots: insn.slots,
                         text: self.names.describe(insn),
                         check,
+                        likely_callee: likely_callee(&likely, insn.operation),
                     })
                     .collect(),
             }
@@ -231,10 +235,14 @@ impl Examination<'_> {
         let graph = &self.analysis.graph;
         let units = &self.analysis.units;
         let mut callees = Vec::new();
+        let likely = self.analysis.likely_callees(id);
         for &block in &units.unit(id).blocks {
             let called = match graph.terminator(block).map(|(_, insn)| insn.operation) {
                 Some(Operation::Call { target }) => graph.block_at(target),
-                _ => None,
+                Some(operation) => {
+                    likely_callee(&likely, operation).and_then(|target| graph.block_at(target))
+                }
+                None => None,
             };
             callees.extend(called.map(|block| units.owner(block)));
             let successors = graph.block(block).successors();
@@ -245,5 +253,13 @@ impl Examination<'_> {
         callees.dedup();
         let entry = |unit: UnitId| graph.block(units.unit(unit).entry).start;
         callees.into_iter().map(entry).collect()
+    }
+}
+
+/// The pc of what a `callx` is likely to call.
+fn likely_callee(likely: &[Option<u32>], operation: Operation) -> Option<u32> {
+    match operation {
+        Operation::CallRegister { register } => likely.get(usize::from(register)).copied()?,
+        _ => None,
     }
 }

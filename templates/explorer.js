@@ -182,7 +182,7 @@
     if (key !== shownColumns) {
       shownColumns = key;
       shownFunction = -1;
-      place.style.gridTemplateColumns = chosen.map((column) => `minmax(${Math.round(column.weight * 225)}px, ${column.weight}fr)`).join(" ");
+      place.style.gridTemplateColumns = chosen.map((column) => `minmax(${Math.round(column.weight * 205)}px, ${column.weight}fr)`).join(" ");
       place.replaceChildren(...chosen.map((column) => {
         const box = document.createElement("div");
         box.className = "column";
@@ -248,6 +248,7 @@
     const option = view === "flow" ? `--function ${functions[wanted].entry}` : "--call-graph";
     place.innerHTML = svg ? `<div class="tools"><button>${place.classList.contains("fit") ? "Full size" : "Fit width"}</button></div>${svg}`
       : `<p>This graph is too large for the page. The command draws it: <code>sbpf-cranelift graph … ${option}</code></p>`;
+    place.querySelector(".main")?.scrollIntoView({ block: "center", inline: "center" });
   }
 
   const lists = new Lines(element("functions"), 24, (i, top) => {

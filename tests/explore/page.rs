@@ -91,7 +91,7 @@ fn blocks_have_costs_checkpoints_and_checks() {
     let check = |pc: usize| insns[pc]["check"].as_str().unwrap_or_default();
     assert_eq!(
         check(0),
-        "check read [r1+0], 16 bytes, also for 1; else interpret to 2"
+        "check read [r1+0], 16 bytes, also for 1; else interpret to 3"
     );
     assert_eq!(check(1), "checked at 0");
     assert_eq!(insns[1]["checked_at"], 0);

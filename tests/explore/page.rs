@@ -108,6 +108,26 @@ fn blocks_have_costs_checkpoints_and_checks() {
 }
 
 #[test]
+fn a_callx_is_linked_to_what_it_is_likely_to_call() {
+    let path = scratch("callx.s");
+    let source = "entrypoint:\nlddw r2, 0x100000020\ncallx r2\nexit\nmov64 r0, 3\nexit\n";
+    fs::write(&path, source).expect("the file can be written");
+    let page = output(&["explore", &text(&path), "--sbpf-version", "v0"]);
+    assert_eq!(
+        unpacked(&page, "index")["functions"][0]["callees"],
+        serde_json::json!([1])
+    );
+    let listing = unpacked(&page, "listing");
+    assert_eq!(
+        insns(&listing[0])[1]["check"],
+        "calls 4 directly if it is that"
+    );
+    // An instruction of two slots is one.
+    assert_eq!(insns(&listing[0])[0]["source"], "lddw r2, 0x100000020");
+    assert_eq!(insns(&listing[0])[1]["pc"], 2);
+}
+
+#[test]
 fn each_instruction_is_linked_to_code_of_each_machine() {
     let page = output(&["explore", &program()]);
     let index = unpacked(&page, "index");
@@ -211,7 +231,12 @@ fn standard_ebpf_is_shown() {
 
 #[test]
 fn names_of_files_are_no_markup() {
-    let path = scratch("<b> & co.s");
+    // Windows has no such names.
+    let path = scratch(if cfg!(windows) {
+        "b & co.s"
+    } else {
+        "<b> & co.s"
+    });
     fs::write(&path, "entrypoint:\nmov r0, 7\nexit\n").expect("the file can be written");
     let page = output(&["explore", &text(&path)]);
     assert!(!page.contains("<b> & co.s"));

@@ -1,7 +1,10 @@
 //! The code of a program, sealed: what executables with the same instructions share.
 
 use {
-    crate::CompileStatistics,
+    crate::{
+        CompileStatistics,
+        native_names::{Announced, Symbols},
+    },
     sbpf_lowering::{dialect::FrameLayout, function::Sites},
     sbpf_runtime::{code::CodeMemory, run::Image},
     std::io,
@@ -10,6 +13,8 @@ use {
 /// Sealed machine code with what the runtime has to know about it.
 #[derive(Debug)]
 pub(crate) struct Code {
+    /// What native tools know. It is dropped first, so that they forget code before it is gone.
+    _announced: Option<Announced>,
     pub(crate) memory: CodeMemory,
     pub(crate) entries: Vec<u32>,
     pub(crate) sites: Sites,
@@ -28,9 +33,12 @@ impl Code {
         sites: Sites,
         frames: FrameLayout,
         statistics: CompileStatistics,
+        symbols: Option<Symbols>,
     ) -> io::Result<Self> {
+        let memory = CodeMemory::seal(code)?;
         Ok(Self {
-            memory: CodeMemory::seal(code)?,
+            _announced: symbols.map(|symbols| symbols.announce(&memory)),
+            memory,
             entries,
             sites,
             frames,

@@ -3,7 +3,7 @@
 //! Calls between functions are relative, so the code runs wherever it is mapped.
 
 use {
-    crate::{CompileError, CompileOptions, functions},
+    crate::{CompileError, CompileOptions, functions, native_names::Symbols},
     cranelift_codegen::{Context, FinalizedRelocTarget, binemit::Reloc, isa::TargetIsa},
     sbpf_lowering::function::{Analysis, FunctionName, Sites},
     std::collections::HashMap,
@@ -38,6 +38,8 @@ pub(crate) struct Emitted {
     pub(crate) clif_instructions: usize,
     /// CLIF blocks.
     pub(crate) clif_blocks: usize,
+    /// What native tools are to be told, if anything.
+    pub(crate) symbols: Option<Symbols>,
 }
 
 /// A call whose target is not yet known.
@@ -67,7 +69,10 @@ fn emit_within(
     options: &CompileOptions,
     limit: usize,
 ) -> Result<Emitted, CompileError> {
-    let mut emitted = Emitted::default();
+    let mut emitted = Emitted {
+        symbols: Symbols::new(&options.native_names, isa),
+        ..Emitted::default()
+    };
     let mut fixups = Vec::new();
     let total = analysis.functions().len();
     let mut done = 0;
@@ -83,7 +88,13 @@ fn emit_within(
             function.name,
             &function.context,
             limit,
-        )
+        )?;
+        if let (Some(symbols), Some(start)) =
+            (&mut emitted.symbols, emitted.offsets.get(&function.name))
+        {
+            symbols.add(analysis, isa, function, *start);
+        }
+        Ok(())
     })?;
     emitted.sites = sites;
     for fixup in &fixups {

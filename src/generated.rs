@@ -7,6 +7,7 @@ use {
         config,
         emit::{self, Emitted},
         isa,
+        native_names::Symbols,
     },
     cranelift_codegen::isa::TargetIsa,
     sbpf_lowering::{decode::Program, dialect::FrameLayout, function::Sites},
@@ -43,6 +44,8 @@ pub struct GeneratedCode {
     pub(crate) entries: Vec<u32>,
     pub(crate) sites: Sites,
     pub(crate) statistics: CompileStatistics,
+    /// What native tools are to be told.
+    pub(crate) symbols: Option<Symbols>,
 }
 
 impl GeneratedCode {
@@ -66,8 +69,9 @@ impl GeneratedCode {
             entries,
             sites,
             statistics,
+            symbols,
         } = self;
-        Code::seal(&code, entries, sites, frames, statistics)
+        Code::seal(&code, entries, sites, frames, statistics, symbols)
     }
 
     /// The code; it starts with a function of type [`sbpf_runtime::run::EntryPoint`] in the C
@@ -126,6 +130,7 @@ pub(crate) fn generate(
         largest_frame,
         clif_instructions,
         clif_blocks,
+        symbols,
     } = emitted;
     Ok(GeneratedCode {
         statistics: CompileStatistics {
@@ -139,5 +144,6 @@ pub(crate) fn generate(
         code,
         entries,
         sites,
+        symbols,
     })
 }

@@ -21,6 +21,7 @@ mod execute;
 mod functions;
 mod generated;
 mod isa;
+mod native_names;
 mod observer;
 mod program;
 mod tiers;
@@ -29,6 +30,7 @@ pub use {
     cache::{Cache, CacheOptions, CacheStatistics, CodeOrigin, DirectoryContents},
     error::CompileError,
     generated::{CompileStatistics, GeneratedCode},
+    native_names::{NativeNameFormat, NativeNames, UnknownNativeNameFormat},
     observer::{CompileObserver, Progress},
     program::{CompiledProgram, MachineCode},
     sbpf_lowering::error::LoweringError,
@@ -54,6 +56,9 @@ pub struct CompileOptions {
     pub cache: Cache,
     /// Is told the progress, and can end the compilation.
     pub observer: Option<CompileObserver>,
+    /// Which native tools are told the names of functions. Code with names is always compiled anew,
+    /// without a look at [`Self::cache`]; it is the same code.
+    pub native_names: NativeNames,
 }
 
 impl CompileOptions {

@@ -71,6 +71,7 @@ pub(super) fn encode(key: &CodeKey, generated: &GeneratedCode) -> Vec<u8> {
         entries,
         sites: Sites { accesses, calls },
         statistics,
+        symbols: _,
     } = generated;
     let CompileStatistics {
         instructions,

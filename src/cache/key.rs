@@ -92,6 +92,8 @@ impl Builder {
             threads: _,
             cache: _,
             observer: _,
+            // Code with names is not in any cache.
+            native_names: _,
         } = options;
     }
 

@@ -180,10 +180,13 @@ impl Cache {
         options: &CompileOptions,
         isa: &dyn TargetIsa,
     ) -> Result<(Arc<Code>, CodeOrigin), CompileError> {
-        let Some(levels) = &self.0 else {
-            let generated = generated::generate(program, options, isa)?;
-            let code = Arc::new(generated.seal(program.dialect.frames)?);
-            return Ok((code, CodeOrigin::Compiled));
+        let levels = match &self.0 {
+            Some(levels) if !options.native_names.is_any() => levels,
+            _ => {
+                let generated = generated::generate(program, options, isa)?;
+                let code = Arc::new(generated.seal(program.dialect.frames)?);
+                return Ok((code, CodeOrigin::Compiled));
+            }
         };
         let key = CodeKey::of(program, options, isa);
         let mut origin = CodeOrigin::Compiled;
@@ -217,6 +220,9 @@ impl Cache {
         isa: &dyn TargetIsa,
     ) -> Option<(Arc<Code>, CodeOrigin)> {
         let levels = self.0.as_ref()?;
+        if options.native_names.is_any() {
+            return None;
+        }
         let key = CodeKey::of(program, options, isa);
         let mut origin = CodeOrigin::Memory;
         let code = levels.memory.find_or(key, || {
@@ -278,6 +284,7 @@ impl Levels {
             stored.sites,
             program.dialect.frames,
             stored.statistics,
+            None,
         )
         .ok()
     }

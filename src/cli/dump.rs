@@ -32,6 +32,8 @@ Examples:
       Shows Cranelift's IR and the machine code of one function.
   sbpf-cranelift dump program.so --emit asm --target aarch64-unknown-linux-gnu -o program.asm
       Writes the machine code for another target to a file.
+  sbpf-cranelift dump program.so --emit asm --json | jq -r '.[].function'
+      Lists all functions of native code.
   sbpf-cranelift dump filter.o --dialect ebpf --section xdp
       Shows Cranelift's IR of a program of standard eBPF.
   sbpf-cranelift dump --sample memo --emit all --function 120
@@ -63,6 +65,9 @@ pub(crate) struct DumpArguments {
     /// Write to this file instead of the terminal
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write JSON: a list with stage, function and text
+    #[arg(long)]
+    json: bool,
 }
 
 /// The value of `--emit`.
@@ -102,7 +107,9 @@ pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
     options.stages.clone_from(&arguments.emit.0);
     options.function.clone_from(&arguments.function);
     options.target.clone_from(&arguments.target);
+    let mut text = Vec::new();
     let mut output: Box<dyn Write> = match &arguments.output {
+        _ if arguments.json => Box::new(&mut text),
         None => Box::new(BufWriter::new(io::stdout().lock())),
         Some(path) => Box::new(BufWriter::new(CreatedFile { path, file: None })),
     };
@@ -113,6 +120,11 @@ pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
             dump::write(&program.executable, &options, &mut output)
         }
     };
+    drop(output);
+    let written = written.and_then(|()| match arguments.json {
+        true => write_json(&text, arguments.output.as_deref()).map_err(DumpError::Write),
+        false => Ok(()),
+    });
     match written {
         Ok(()) => {}
         Err(DumpError::Write(error)) => match &arguments.output {
@@ -127,6 +139,22 @@ pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
         text: String::new(),
         status: 0,
     })
+}
+
+/// Writes a dump as a list of its parts.
+fn write_json(dump: &[u8], path: Option<&Path>) -> io::Result<()> {
+    let dump = String::from_utf8_lossy(dump);
+    // What comes first is a line about the program.
+    let parts = dump.split("\n;;; ").skip(1).map(|part| {
+        let (title, text) = part.split_once('\n').unwrap_or((part, ""));
+        let (stage, function) = title.split_once(": ").unwrap_or((title, ""));
+        serde_json::json!({ "stage": stage, "function": function, "text": text })
+    });
+    let text = format!("{:#}\n", serde_json::Value::from_iter(parts));
+    match path {
+        None => io::stdout().lock().write_all(text.as_bytes()),
+        Some(path) => File::create(path)?.write_all(text.as_bytes()),
+    }
 }
 
 /// A file that is created when the first byte is written, so that a failure leaves an older one

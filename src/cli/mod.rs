@@ -15,6 +15,7 @@ mod elf_diagnosis;
 mod engine;
 mod explore;
 pub(crate) mod failure;
+mod functions;
 mod graph;
 mod guard;
 mod input;
@@ -27,12 +28,14 @@ mod pubkey;
 mod report;
 mod run;
 mod samples;
+mod shell;
 mod source;
 mod swap_in;
 mod syscalls;
 mod sysvars;
 mod text;
 mod token;
+mod trace;
 
 use {
     clap::{Parser, Subcommand, error::ErrorKind},
@@ -65,6 +68,8 @@ const AFTER_HELP: &str = "\
 Examples:
   sbpf-cranelift run                          a real token transfer, checked by the interpreter
   sbpf-cranelift run program.so --engine all  all engines side by side
+  sbpf-cranelift run program.so --profile flames.svg
+                                              where the compute units go
   sbpf-cranelift compare --quick              how fast all engines are, side by side
   sbpf-cranelift dump program.so --emit clif  how a program is compiled
   sbpf-cranelift explore program.so -o a.html a page to look around in what it is compiled to
@@ -102,6 +107,12 @@ enum Command {
     /// Make an unmodified host (Mollusk, LiteSVM, a validator) run its programs on Cranelift
     #[command(after_help = swap_in::AFTER_HELP)]
     SwapIn(swap_in::SwapInArguments),
+    /// Print a script with which a shell completes commands and options
+    #[command(after_help = shell::COMPLETIONS_HELP)]
+    Completions(shell::CompletionsArguments),
+    /// Print a manual page
+    #[command(after_help = shell::MAN_HELP)]
+    Man(shell::ManArguments),
 }
 
 /// The whole program.
@@ -121,6 +132,8 @@ pub(crate) fn main() -> ExitCode {
         Command::ConformancePlugin(arguments) => ebpf::conformance::run(arguments),
         Command::Cache(arguments) => cache::run(arguments),
         Command::SwapIn(arguments) => swap_in::run(arguments),
+        Command::Completions(arguments) => Ok(shell::completions(arguments)),
+        Command::Man(arguments) => shell::man(arguments),
     });
     match result {
         Ok(Ok(printout)) => print(&printout),

@@ -1,4 +1,4 @@
-//! How often each instruction was executed, as a JSON document:
+//! How often each instruction was executed, as the JSON document that `run --profile-json` writes:
 //!
 //! ```text
 //! { "format": 1, "counts": { "0": 1, "1": 1, "2": 100 } }

@@ -3,6 +3,7 @@
 use {
     super::{
         failure::Failure,
+        functions,
         program::{LoadOptions, Program, Version, read_program},
         run::{DialectChoice, refuse},
         samples,
@@ -81,30 +82,10 @@ impl SourceArguments {
                     ..LoadOptions::default()
                 };
                 let program = Program::load(&name, &bytes, options)?;
-                let names = symbols(&name, &bytes, options);
+                let names = functions::symbols(&name, &bytes, options);
                 SourceProgram::Sbpf(Box::new(program), names)
             }
         };
         Ok(Source { name, program })
     }
-}
-
-/// The names of the program's functions. They come from a second executable, since one with
-/// labels is compiled to other code. Without names a dump is only less readable.
-fn symbols(name: &str, bytes: &[u8], options: LoadOptions) -> BTreeMap<usize, String> {
-    let labelled = Program::load(
-        name,
-        bytes,
-        LoadOptions {
-            labels: true,
-            ..options
-        },
-    );
-    let Ok(labelled) = labelled else {
-        return BTreeMap::new();
-    };
-    let functions = labelled.executable.get_function_registry().iter();
-    functions
-        .map(|(_, (name, pc))| (pc, String::from_utf8_lossy(name).into_owned()))
-        .collect()
 }

@@ -172,6 +172,24 @@ fn a_profile_counts_and_heats() {
 }
 
 #[test]
+fn what_a_run_counted_is_read() {
+    let path = scratch("fibonacci.json");
+    let fibonacci = program().replace("explored.s", "fibonacci.s");
+    output(&["run", &fibonacci, "--profile-json", &text(&path)]);
+    let page = output(&["explore", &fibonacci, "--profile", &text(&path)]);
+    let counts = unpacked(&page, "index")["counts"].clone();
+    let counts: Vec<u64> = serde_json::from_value(counts).expect("there are counts");
+    let of = |pc: u64| {
+        counts
+            .chunks(2)
+            .find(|pair| pair[0] == pc)
+            .map(|pair| pair[1])
+    };
+    // fibonacci(20) by recursion.
+    assert_eq!((of(0), of(3)), (Some(1), Some(21_891)));
+}
+
+#[test]
 fn other_profiles_are_refused() {
     let document = |name: &str, json: &str| {
         let path = scratch(name);

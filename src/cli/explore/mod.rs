@@ -28,8 +28,9 @@ Examples:
       Writes a page with all functions of an ELF file; open it in any browser.
   sbpf-cranelift explore --sample token-transfer -o token.html
       The same of a bundled program.
-  sbpf-cranelift explore loop.s --sbpf-version v0 --profile run.json -o loop.html
-      Shows beside each line how often it was executed.
+  sbpf-cranelift run loop.s --profile-json counts.json
+  sbpf-cranelift explore loop.s --profile counts.json -o loop.html
+      Shows beside each line how often it was executed in a run.
   sbpf-cranelift explore filter.o --dialect ebpf --section xdp -o filter.html
       Shows a program of standard eBPF.
 
@@ -40,8 +41,8 @@ no-ops and the blinded constants that validators run it with. It needs no networ
 Its address keeps what is shown, for links: #f=NAME|PC, &pc=PC, &q=SEARCH, &view=code|flow|calls,
 &columns=sbpf,checks,clif,x86_64,aarch64,hand-written.
 
---profile takes { \"format\": 1, \"counts\": { \"<pc>\": <executions>, ... } }, with pcs in decimal;
-those left out were not executed.
+--profile takes what run --profile-json writes: { \"format\": 1, \"counts\": { \"<pc>\": <executions>, ... } },
+with pcs in decimal; those left out were not executed.
 
 Exit status:
   0  the page was written
@@ -60,7 +61,7 @@ pub(crate) struct ExploreArguments {
     #[command(flatten)]
     source: SourceArguments,
     /// JSON document with how often each instruction was executed
-    #[arg(long, value_name = "RUN.json")]
+    #[arg(long, value_name = "COUNTS.json")]
     profile: Option<PathBuf>,
     /// Write to this file instead of the terminal
     #[arg(long, short, value_name = "FILE")]

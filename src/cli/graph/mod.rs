@@ -35,10 +35,11 @@ Examples:
       Draws the basic blocks of a function, with their instructions and costs.
   sbpf-cranelift graph --sample memo --function 120 --format dot | dot -Tpdf > function.pdf
       Has Graphviz draw the function that has an instruction at pc 120.
-  sbpf-cranelift graph program.so --function entrypoint --profile run.json -o hot.svg
+  sbpf-cranelift graph program.so --function entrypoint --profile counts.json -o hot.svg
       Colours blocks by how often they were executed.
 
---profile takes { \"format\": 1, \"counts\": { \"<pc>\": <executions>, ... } }.
+--profile takes what run --profile-json writes:
+{ \"format\": 1, \"counts\": { \"<pc>\": <executions>, ... } }.
 
 A picture has at most 400 blocks or functions; --format dot has no limit.
 
@@ -62,7 +63,7 @@ pub(crate) struct GraphArguments {
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Svg)]
     format: Format,
     /// JSON document with how often each instruction was executed
-    #[arg(long, value_name = "RUN.json")]
+    #[arg(long, value_name = "COUNTS.json")]
     profile: Option<PathBuf>,
     /// Write to this file instead of the terminal
     #[arg(long, short, value_name = "FILE")]

@@ -3,10 +3,8 @@
 use {
     super::{
         failure::Failure,
-        functions,
-        program::{LoadOptions, Program, Version, read_program},
-        run::{DialectChoice, Printout, refuse},
-        samples,
+        run::Printout,
+        source::{Source, SourceArguments, SourceProgram},
     },
     clap::Args,
     sbpf_cranelift::dump::{self, DumpError, DumpOptions, FunctionSelector, Stage},
@@ -52,12 +50,9 @@ Exit status:
 /// Shows the stages of compiling a program.
 #[derive(Debug, Args)]
 pub(crate) struct DumpArguments {
-    /// ELF file or assembly text
-    #[arg(required_unless_present = "sample")]
-    program: Option<PathBuf>,
-    /// A bundled program; `run --list-samples` lists them
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["program", "sbpf_version"])]
-    sample: Option<String>,
+    /// The program.
+    #[command(flatten)]
+    source: SourceArguments,
     /// Stages to show of each function, in this order, or all: insns, cfg, clif, vcode, asm
     #[arg(long, value_name = "STAGES", default_value = "clif", value_parser = stages)]
     emit: Stages,
@@ -67,21 +62,6 @@ pub(crate) struct DumpArguments {
     /// Generate code for this target [default: this machine]
     #[arg(long, value_name = "TRIPLE", value_parser = triple)]
     target: Option<Triple>,
-    /// The instruction set of the program
-    #[arg(
-        long,
-        value_name = "DIALECT",
-        value_enum,
-        default_value_t = DialectChoice::Sbpf,
-        conflicts_with = "sample"
-    )]
-    dialect: DialectChoice,
-    /// eBPF: the program with this name of a section or function [default: the first]
-    #[arg(long, value_name = "NAME")]
-    section: Option<String>,
-    /// Version of assembly text [default: v3]
-    #[arg(long, value_name = "VERSION", value_enum)]
-    sbpf_version: Option<Version>,
     /// Write to this file instead of the terminal
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -122,13 +102,7 @@ impl FromIterator<Stage> for Stages {
 /// # Errors
 /// Bad input, in one line.
 pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
-    let (name, bytes) = match &arguments.program {
-        Some(path) => (path.display().to_string(), read_program(path)?),
-        None => {
-            let sample = samples::find(arguments.sample.as_deref())?;
-            (sample.program.to_string(), sample.load()?.elf)
-        }
-    };
+    let Source { name, program } = arguments.source.load()?;
     let mut options = DumpOptions::default();
     options.stages.clone_from(&arguments.emit.0);
     options.function.clone_from(&arguments.function);
@@ -139,22 +113,10 @@ pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
         None => Box::new(BufWriter::new(io::stdout().lock())),
         Some(path) => Box::new(BufWriter::new(CreatedFile { path, file: None })),
     };
-    let written = match arguments.dialect {
-        DialectChoice::Ebpf => {
-            let given = [("--sbpf-version", arguments.sbpf_version.is_some())];
-            refuse(&given, "is for programs of --dialect sbpf")?;
-            let program = super::ebpf::load(&name, &bytes, arguments.section.as_deref())?;
-            dump::write_ebpf(&program, &options, &mut output)
-        }
-        DialectChoice::Sbpf => {
-            let given = [("--section", arguments.section.is_some())];
-            refuse(&given, "is for programs of --dialect ebpf")?;
-            let load_options = LoadOptions {
-                version: arguments.sbpf_version,
-                ..LoadOptions::default()
-            };
-            let program = Program::load(&name, &bytes, load_options)?;
-            options.names = functions::symbols(&name, &bytes, load_options);
+    let written = match program {
+        SourceProgram::Ebpf(program) => dump::write_ebpf(&program, &options, &mut output),
+        SourceProgram::Sbpf(program, names) => {
+            options.names = names;
             dump::write(&program.executable, &options, &mut output)
         }
     };

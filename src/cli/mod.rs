@@ -13,12 +13,15 @@ mod dump;
 mod ebpf;
 mod elf_diagnosis;
 mod engine;
+mod explore;
 pub(crate) mod failure;
 mod functions;
+mod graph;
 mod guard;
 mod input;
 mod json;
 mod print;
+mod profile;
 pub(crate) mod program;
 mod program_error;
 mod pubkey;
@@ -26,6 +29,7 @@ mod report;
 mod run;
 mod samples;
 mod shell;
+mod source;
 mod swap_in;
 mod syscalls;
 mod sysvars;
@@ -38,7 +42,9 @@ use {
     failure::Failure,
     run::Printout,
     std::{
+        fs,
         io::{self, Write},
+        path::Path,
         process::ExitCode,
     },
 };
@@ -66,6 +72,9 @@ Examples:
                                               where the compute units go
   sbpf-cranelift compare --quick              how fast all engines are, side by side
   sbpf-cranelift dump program.so --emit clif  how a program is compiled
+  sbpf-cranelift explore program.so -o a.html a page to look around in what it is compiled to
+  sbpf-cranelift graph program.so -o calls.svg --call-graph
+                                              which functions call each other
   sbpf-cranelift cache status --dir cache     how much compiled code is stored
   sbpf-cranelift swap-in --check              whether a host runs its programs on Cranelift
 
@@ -83,6 +92,12 @@ enum Command {
     /// Show the stages of compiling a program
     #[command(after_help = dump::AFTER_HELP)]
     Dump(dump::DumpArguments),
+    /// Write a page that shows a program beside everything it is compiled to
+    #[command(after_help = explore::AFTER_HELP)]
+    Explore(explore::ExploreArguments),
+    /// Draw the control flow of functions, or which functions call each other
+    #[command(after_help = graph::AFTER_HELP)]
+    Graph(graph::GraphArguments),
     /// Run a program of standard eBPF as the public suite bpf_conformance asks for
     #[command(after_help = ebpf::conformance::AFTER_HELP)]
     ConformancePlugin(ebpf::conformance::ConformanceArguments),
@@ -112,6 +127,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
+        Command::Explore(arguments) => explore::run(arguments),
+        Command::Graph(arguments) => graph::run(arguments),
         Command::ConformancePlugin(arguments) => ebpf::conformance::run(arguments),
         Command::Cache(arguments) => cache::run(arguments),
         Command::SwapIn(arguments) => swap_in::run(arguments),
@@ -126,6 +143,21 @@ pub(crate) fn main() -> ExitCode {
             fail(&Failure::new(what), DEFECT)
         }
     }
+}
+
+/// What a command hands over: to a file, or to the terminal.
+///
+/// # Errors
+/// When the file can't be written.
+fn deliver(output: Option<&Path>, text: String) -> Result<Printout, Failure> {
+    let Some(path) = output else {
+        return Ok(Printout { text, status: 0 });
+    };
+    fs::write(path, text).map_err(|error| Failure::io(path, &error))?;
+    Ok(Printout {
+        text: String::new(),
+        status: 0,
+    })
 }
 
 /// Writes a command's text. A reader that stopped listening (`| head`) is no error.

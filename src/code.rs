@@ -4,7 +4,6 @@ use {
     crate::CompileStatistics,
     sbpf_lowering::{dialect::FrameLayout, function::Sites},
     sbpf_runtime::{code::CodeMemory, run::Image},
-    std::io,
 };
 
 /// Sealed machine code with what the runtime has to know about it.
@@ -15,29 +14,11 @@ pub(crate) struct Code {
     pub(crate) sites: Sites,
     pub(crate) frames: FrameLayout,
     pub(crate) statistics: CompileStatistics,
+    /// What hides constants in the code; 0 if nothing does.
+    pub(crate) key: u64,
 }
 
 impl Code {
-    /// Seals `code`, which belongs to the rest.
-    ///
-    /// # Errors
-    /// When the operating system refuses the memory.
-    pub(crate) fn seal(
-        code: &[u8],
-        entries: Vec<u32>,
-        sites: Sites,
-        frames: FrameLayout,
-        statistics: CompileStatistics,
-    ) -> io::Result<Self> {
-        Ok(Self {
-            memory: CodeMemory::seal(code)?,
-            entries,
-            sites,
-            frames,
-            statistics,
-        })
-    }
-
     /// Bytes of memory that this takes.
     pub(crate) fn size(&self) -> usize {
         size_of::<Self>()
@@ -53,6 +34,7 @@ impl Code {
             entries: &self.entries,
             accesses: &self.sites.accesses,
             calls: &self.sites.calls,
+            key: self.key,
         }
     }
 }

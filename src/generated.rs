@@ -5,12 +5,16 @@ use {
         CompileError, CompileOptions,
         code::Code,
         config,
+        diversity::Diversity,
         emit::{self, Emitted},
         isa,
     },
     cranelift_codegen::isa::TargetIsa,
-    sbpf_lowering::{decode::Program, dialect::FrameLayout, function::Sites},
-    sbpf_runtime::site::{AccessSite, CallSite},
+    sbpf_lowering::{decode::Program, dialect::FrameLayout, function::Sites, hidden::Key},
+    sbpf_runtime::{
+        code::CodeMemory,
+        site::{AccessSite, CallSite},
+    },
     solana_sbpf::{elf::Executable, vm::ContextObject},
     std::io,
 };
@@ -43,6 +47,7 @@ pub struct GeneratedCode {
     pub(crate) entries: Vec<u32>,
     pub(crate) sites: Sites,
     pub(crate) statistics: CompileStatistics,
+    pub(crate) key: u64,
 }
 
 impl GeneratedCode {
@@ -60,14 +65,25 @@ impl GeneratedCode {
     }
 
     /// Makes the code executable.
+    ///
+    /// # Errors
+    /// When the operating system refuses the memory.
     pub(crate) fn seal(self, frames: FrameLayout) -> io::Result<Code> {
         let Self {
             code,
             entries,
             sites,
             statistics,
+            key,
         } = self;
-        Code::seal(&code, entries, sites, frames, statistics)
+        Ok(Code {
+            memory: CodeMemory::seal(&code)?,
+            entries,
+            sites,
+            frames,
+            statistics,
+            key,
+        })
     }
 
     /// The code; it starts with a function of type [`sbpf_runtime::run::EntryPoint`] in the C
@@ -91,6 +107,12 @@ impl GeneratedCode {
         &self.sites.calls
     }
 
+    /// What hides constants in the code, to be given to [`sbpf_runtime::run::Image`]; 0 if nothing
+    /// does.
+    pub fn key(&self) -> u64 {
+        self.key
+    }
+
     /// Sizes of the code and of what it was made from.
     pub fn statistics(&self) -> CompileStatistics {
         self.statistics
@@ -103,8 +125,12 @@ pub(crate) fn generate(
     options: &CompileOptions,
     isa: &dyn TargetIsa,
 ) -> Result<GeneratedCode, CompileError> {
-    let analysis = sbpf_lowering::analyse(program)?;
-    let emitted = emit::emit(&analysis, isa, options)?;
+    let mut analysis = sbpf_lowering::analyse(program)?;
+    let mut diversity = Diversity::new(options, program.dialect.padding_rate)?;
+    if isa::hides_constants(isa, &program.dialect) {
+        analysis.hide_constants(diversity.key());
+    }
+    let emitted = emit::emit(&analysis, isa, options, &mut diversity)?;
     // Generated code has checked a pc against the text's length when it looks it up.
     let length = if analysis.has_indirect_calls() {
         program.len()
@@ -139,5 +165,6 @@ pub(crate) fn generate(
         code,
         entries,
         sites,
+        key: analysis.key.map_or(0, Key::bits),
     })
 }

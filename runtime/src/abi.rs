@@ -111,8 +111,11 @@ pub struct Context {
     /// Registers in transit: into a callback and out of it, out of a function (r1 to r5), and
     /// the state in which compiled code was left for good.
     pub registers: [u64; REGISTERS],
-    /// Instructions left to execute: into a callback, and when compiled code is left.
-    pub meter: i64,
+    /// What hides constants that the program chose; 0 if nothing is hidden.
+    ///
+    /// A pc that generated code passes to a callback or leaves in [`Self::exit_pc`] is combined with
+    /// its low 32 bits by exclusive or.
+    pub key: u64,
     /// The frame value of the function that called back or left.
     ///
     /// With fixed frames the host address one past the frame's last byte, which is where r10
@@ -132,6 +135,8 @@ pub struct Context {
     pub left_frame: u64,
     /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
     pub frame_bias: u64,
+    /// Instructions left to execute: into a callback, and when compiled code is left.
+    pub meter: i64,
     /// Virtual address of the first frame of a stack with gaps.
     pub stack_start: u64,
     /// Bytes of virtual addresses from there that its frames and gaps take; 0 if it has no gaps.
@@ -258,6 +263,8 @@ pub mod offset {
     pub const LOAD: i32 = offset_of!(Slot, load) as i32;
     /// `Slot::store`.
     pub const STORE: i32 = offset_of!(Slot, store) as i32;
+    /// `Context::key`.
+    pub const KEY: i32 = field(offset_of!(Context, key));
     /// `Context::meter`.
     pub const METER: i32 = field(offset_of!(Context, meter));
     /// `Context::frame`.
@@ -316,6 +323,6 @@ const _: () = {
     assert!(size_of::<Slot>() == 1 << SLOT_SIZE_SHIFT);
     assert!(offset_of!(Slot, store) == 1 << TRANSLATION_SHIFT);
     // The displacements of one byte that x86_64 has.
-    assert!(offset::register(0) == -128 && offset::LEAVE == -8);
+    assert!(offset::register(0) == -128 && offset::LEAVE == -8 && offset::KEY >= -128);
     assert!(offset::saved(FRAME_POINTER) - offset::saved(6) == 32);
 };

@@ -121,6 +121,7 @@ pub(crate) unsafe extern "C" fn syscall<H: Host>(
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, i64>(anchor, -1, |run| {
+            let pc = pc ^ run.context.key as u32;
             let depth = run.depth(run.context.frame);
             let called = run.host.syscall(index, pc, depth, meter);
             let Ok((meter, result)) = called else {

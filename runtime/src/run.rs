@@ -83,6 +83,8 @@ pub struct Image<'p> {
     pub accesses: &'p [AccessSite],
     /// All calls of functions.
     pub calls: &'p [CallSite],
+    /// What hides constants in the code; 0 if nothing does.
+    pub key: u64,
 }
 
 /// One execution: the context of generated code and the embedder behind it.
@@ -130,6 +132,7 @@ impl<'p, H: Host> Run<'p, H> {
             stack_start: entry.registers[FRAME_POINTER as usize].wrapping_sub(step),
             stack_span,
             stack_host,
+            key: image.key,
             meter: entry.meter,
             frame,
             frame_limit: frame.wrapping_add(step.wrapping_mul(entry.max_call_depth)),
@@ -190,7 +193,7 @@ impl<'p, H: Host> Run<'p, H> {
         if returned >= 0 {
             self.context.meter = returned;
             return Exit::Finished {
-                pc: self.context.exit_pc as u32,
+                pc: (self.context.exit_pc ^ self.context.key) as u32,
             };
         }
         match Exception::unpack(self.context.exception) {

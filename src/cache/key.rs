@@ -92,7 +92,12 @@ impl Builder {
             threads: _,
             cache: _,
             observer: _,
+            seed,
+            // It shapes code through the machine.
+            protect_branches: _,
         } = options;
+        self.number(u64::from(seed.is_some()));
+        self.number(seed.unwrap_or(0));
     }
 
     fn program(&mut self, program: &Program<'_>) {
@@ -141,6 +146,8 @@ impl Builder {
             frames,
             meter,
             translation,
+            hides_constants,
+            padding_rate,
         } = dialect;
         for flag in [
             explicit_sign_extension,
@@ -154,9 +161,11 @@ impl Builder {
             static_syscalls,
             meter,
             translation,
+            hides_constants,
         ] {
             self.number(u64::from(*flag));
         }
+        self.number(u64::from(*padding_rate));
         self.number(standard.map_or(0, |groups| u64::from(groups.bits())));
         self.number(match callx_register {
             CallxRegister::Immediate => 0,

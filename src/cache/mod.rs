@@ -30,6 +30,7 @@ use {
     known::KnownExecutables,
     memory::Memory,
     sbpf_lowering::decode::Program,
+    sbpf_runtime::code::CodeMemory,
     solana_sbpf::{elf::Executable, vm::ContextObject},
     statistics::Counters,
     std::{
@@ -272,14 +273,14 @@ impl Levels {
             }
         };
         // Without memory for code, compiling will say so.
-        Code::seal(
-            stored.code,
-            stored.entries,
-            stored.sites,
-            program.dialect.frames,
-            stored.statistics,
-        )
-        .ok()
+        Some(Code {
+            memory: CodeMemory::seal(stored.code).ok()?,
+            entries: stored.entries,
+            sites: stored.sites,
+            frames: program.dialect.frames,
+            statistics: stored.statistics,
+            key: stored.constant_key,
+        })
     }
 
     fn store(&self, key: &CodeKey, generated: &generated::GeneratedCode) {

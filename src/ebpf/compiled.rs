@@ -21,6 +21,7 @@ pub struct CompiledProgram {
     entries: Vec<u32>,
     sites: Sites,
     statistics: CompileStatistics,
+    key: u64,
 }
 
 impl CompiledProgram {
@@ -33,6 +34,7 @@ impl CompiledProgram {
             entries,
             sites,
             statistics,
+            key,
         } = generated::generate(&program.lowering(), options, &*isa)?;
         Ok(Self {
             program: program.clone(),
@@ -40,6 +42,7 @@ impl CompiledProgram {
             entries,
             sites,
             statistics,
+            key,
         })
     }
 
@@ -83,6 +86,7 @@ impl CompiledProgram {
             entries: &self.entries,
             accesses: &self.sites.accesses,
             calls: &self.sites.calls,
+            key: self.key,
         }
     }
 }

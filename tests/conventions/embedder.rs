@@ -115,6 +115,7 @@ impl Session {
             entries: self.generated.entries(),
             accesses: self.generated.access_sites(),
             calls: self.generated.calls(),
+            key: self.generated.key(),
         };
         let mut context = Box::new(Run::new(image, NoHost, &entry).context);
         let [access, unwind, syscall] = convention.callbacks;

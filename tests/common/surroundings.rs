@@ -73,7 +73,7 @@ pub fn random_case(version: SBPFVersion, seed: u64) -> Case {
 }
 
 fn random_config(random: &mut ChaCha8Rng, version: SBPFVersion) -> Config {
-    Config {
+    let mut config = Config {
         max_call_depth: pick(random, &[1, 2, 3, 5, 10, 20]),
         stack_frame_size: pick(random, &[64, 128, 256, 512, 4096]),
         enable_stack_frame_gaps: random.random(),
@@ -81,7 +81,11 @@ fn random_config(random: &mut ChaCha8Rng, version: SBPFVersion) -> Config {
         optimize_rodata: random.random(),
         enabled_sbpf_versions: SBPFVersion::V0..=version,
         ..Config::default()
-    }
+    };
+    // No random number of its own: programs stay what they are.
+    let hidden = config.enable_stack_frame_gaps != config.optimize_rodata;
+    super::mitigate(&mut config, hidden, if hidden { 16 } else { 0 });
+    config
 }
 
 fn random_layout(random: &mut ChaCha8Rng, version: SBPFVersion, config: &Config) -> Layout {

@@ -15,7 +15,7 @@ const FIRST_PADDING: u32 = 256;
 
 /// Bytes of padding before every other one for each time that its length holds the padding rate, at
 /// most; at least so many in any case.
-const PADDING: u32 = 32;
+const PADDING: u32 = 16;
 
 /// Bytes that a machine instruction takes, roughly.
 const INSTRUCTION_LENGTH: usize = 4;

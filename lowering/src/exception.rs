@@ -100,7 +100,6 @@ impl FunctionCx<'_> {
             match (shared, &parameters[..]) {
                 (Shared::Raise, &[meter, exception]) => {
                     self.store_context(meter, offset::METER);
-                    let exception = self.revealed(exception);
                     self.store_context(exception, offset::EXCEPTION);
                     self.jump_shared(Shared::Leave);
                 }
@@ -120,7 +119,6 @@ impl FunctionCx<'_> {
                 }
                 (Shared::Unwind, &[site, meter, result]) => {
                     self.store_context(self.frame, offset::LEFT_FRAME);
-                    let site = self.revealed(site);
                     self.call_unwind(site, meter, result);
                     self.jump_shared(Shared::Return);
                 }

@@ -9,8 +9,8 @@
 //!   away, so do constants of one byte: they and those of set low bytes stay as they are.
 //! - An **offset into the frame** is `(frame + ctx.key) + (offset - key)`; the first sum is made once
 //!   for each unit.
-//! - **Numbers of sites and pcs** are for callbacks, on paths that hardly ever run. Many of them
-//!   share the place where they are taken apart.
+//! - **Numbers of sites and pcs** go to callbacks and the context. They take them apart, so that hidden
+//!   ones cost generated code nothing.
 //! - **Offsets in a group** of accesses that share a check are kept within a byte
 //!   (`accesses`).
 //!
@@ -99,36 +99,20 @@ impl FunctionCx<'_> {
         self.builder.ins().bxor(hidden, key)
     }
 
-    /// A number that [`Self::revealed`] or a callback takes apart.
+    /// A number that a callback takes apart.
     pub(crate) fn hidden_number(&mut self, number: u32) -> Value {
-        let key = self.analysis.key.map_or(0, |key| key.low() as u32);
-        self.builder.ins().iconst(I32, i64::from(number ^ key))
+        let number = self.combined(number);
+        self.builder.ins().iconst(I32, i64::from(number))
     }
 
-    /// [`Self::hidden_number`] with 64 bits, of which the upper ones may be anything.
+    /// [`Self::hidden_number`] with 64 bits, for the context.
     pub(crate) fn hidden_wide_number(&mut self, number: u32) -> Value {
-        let hidden = match self.analysis.key {
-            Some(key) => i64::from(number as i32 ^ key.low()),
-            None => i64::from(number),
-        };
-        self.constant(hidden)
+        let number = self.combined(number);
+        self.constant(i64::from(number))
     }
 
-    /// The number that was hidden.
-    pub(crate) fn revealed(&mut self, hidden: Value) -> Value {
-        if self.analysis.key.is_none() {
-            return hidden;
-        }
-        match self.builder.func.dfg.value_type(hidden) {
-            I32 => {
-                let key = self.load_context(I32, offset::KEY);
-                self.builder.ins().bxor(hidden, key)
-            }
-            _ => {
-                let key = self.load_key_signed();
-                self.builder.ins().bxor(hidden, key)
-            }
-        }
+    fn combined(&self, number: u32) -> u32 {
+        number ^ self.analysis.key.map_or(0, |key| key.low() as u32)
     }
 
     /// Makes what hidden offsets into the frame are relative to, if the unit has any. They go

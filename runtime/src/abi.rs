@@ -113,8 +113,8 @@ pub struct Context {
     pub registers: [u64; REGISTERS],
     /// What hides constants that the program chose; 0 if nothing is hidden.
     ///
-    /// A pc that generated code passes to a callback or leaves in [`Self::exit_pc`] is combined with
-    /// its low 32 bits by exclusive or.
+    /// Numbers of sites and pcs that generated code passes to callbacks, [`Self::exception`] and
+    /// [`Self::exit_pc`] are combined with its low 32 bits by exclusive or.
     pub key: u64,
     /// The frame value of the function that called back or left.
     ///
@@ -143,9 +143,10 @@ pub struct Context {
     pub stack_span: u64,
     /// Host address of its first frame.
     pub stack_host: u64,
-    /// An [`Exception`] in the low byte and its pc above, written by generated code.
+    /// An [`Exception`] in the low byte and its pc above, written by generated code; hidden, see
+    /// [`Self::raised`].
     pub exception: u64,
-    /// The pc of the last `exit` executed in a function that can be the outermost one.
+    /// The pc of the last `exit` executed in a function that can be the outermost one; hidden.
     pub exit_pc: u64,
     /// First byte of the program's machine code.
     pub code: *const u8,
@@ -173,6 +174,26 @@ impl Context {
         context
             .wrapping_byte_add(offset_of!(Self, slots))
             .cast::<Slot>()
+    }
+
+    /// A number that generated code has hidden.
+    pub fn revealed(&self, number: u32) -> u32 {
+        number ^ self.key as u32
+    }
+
+    /// The exception that was raised, if one was, with its pc.
+    pub fn raised(&self) -> Option<(Exception, u32)> {
+        Exception::unpack(self.exception ^ self.no_exception())
+    }
+
+    /// Raises an exception, as generated code does.
+    pub fn raise(&mut self, exception: Exception, pc: u32) {
+        self.exception = exception.at(pc) ^ self.no_exception();
+    }
+
+    /// What [`Self::exception`] is if none was raised.
+    pub fn no_exception(&self) -> u64 {
+        u64::from(self.key as u32)
     }
 
     /// Undoes [`Self::anchor`].

@@ -87,7 +87,8 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
-            let CallSite { return_pc, saved } = run.image.calls[site as usize];
+            let site = run.context.revealed(site) as usize;
+            let CallSite { return_pc, saved } = run.image.calls[site];
             let context = &mut run.context;
             if meter < 0 {
                 run.frames.push(Frame {
@@ -103,7 +104,7 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
             }
             context.meter = meter;
             context.frame = context.left_frame;
-            context.exception = Exception::Bailout.at(return_pc);
+            context.raise(Exception::Bailout, return_pc);
         });
     }
 }
@@ -121,7 +122,7 @@ pub(crate) unsafe extern "C" fn syscall<H: Host>(
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, i64>(anchor, -1, |run| {
-            let pc = pc ^ run.context.key as u32;
+            let pc = run.context.revealed(pc);
             let depth = run.depth(run.context.frame);
             let called = run.host.syscall(index, pc, depth, meter);
             let Ok((meter, result)) = called else {

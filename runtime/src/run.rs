@@ -139,7 +139,7 @@ impl<'p, H: Host> Run<'p, H> {
             frame_bias: bias,
             resolved: 0,
             leave: 0,
-            exception: 0,
+            exception: u64::from(image.key as u32),
             exit_pc: 0,
             code: image.code.as_ptr(),
             entries: null(),
@@ -193,10 +193,10 @@ impl<'p, H: Host> Run<'p, H> {
         if returned >= 0 {
             self.context.meter = returned;
             return Exit::Finished {
-                pc: (self.context.exit_pc ^ self.context.key) as u32,
+                pc: self.context.revealed(self.context.exit_pc as u32),
             };
         }
-        match Exception::unpack(self.context.exception) {
+        match self.context.raised() {
             Some((exception, pc)) => Exit::Raised(exception, pc),
             None => Exit::Ended,
         }
@@ -252,7 +252,7 @@ impl<'p, H: Host> Run<'p, H> {
         self.prefill();
         if !self.host.stack_is_intact() {
             self.context.meter = meter;
-            self.context.exception = Exception::Bailout.at(pc);
+            self.context.raise(Exception::Bailout, pc);
             self.context.leave = 1;
         }
     }

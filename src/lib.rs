@@ -5,6 +5,8 @@
 //! result, same error, same instruction count, same final pc, same memory as the interpreter of
 //! `solana-sbpf`.
 
+#[cfg(any(doc, doctest))]
+pub mod book;
 mod cache;
 mod code;
 mod compat;

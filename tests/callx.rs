@@ -106,3 +106,60 @@ fn callx_through_a_table() {
             .returns(1453);
     }
 }
+
+/// A register that a function sets once, to one address, and is passed or handed back with others: what
+/// is likely is called directly, what is not must be called all the same.
+#[test]
+fn callx_to_unlikely_functions() {
+    for version in SBPFVersion::ALL {
+        let text = |first: i64, second: i64, caller: usize| {
+            let mut text = Text::new(*version);
+            let mut places = Vec::new();
+            let constant = |text: &mut Text, pc: i64| {
+                text.constant(7, MM_BYTECODE_START.wrapping_add_signed(8 * pc));
+            };
+            // r7 comes from the caller the first time, and from the loop afterwards.
+            constant(&mut text, first);
+            text.mov(9, 3);
+            text.call(caller);
+            text.exit();
+            places.push(text.pc());
+            let start = text.pc();
+            text.callx(7);
+            text.push(ADD64_REG, 6, 0, 0, 0);
+            constant(&mut text, second);
+            text.push(ADD64_IMM, 9, 0, 0, -1);
+            let distance = start as i64 - text.pc() as i64 - 1;
+            text.push(JNE64_IMM, 9, 0, distance as i16, 0);
+            text.push(MOV64_REG, 0, 6, 0, 0);
+            text.exit();
+            for result in [5, 70] {
+                places.push(text.pc());
+                text.mov(0, result);
+                text.push(ADD64_REG, 0, 9, 0, 0);
+                text.exit();
+            }
+            (text, places)
+        };
+        let (_, places) = text(0, 0, 0);
+        let [caller, five, seventy] = places[..] else {
+            unreachable!("three functions are in the text");
+        };
+        let (five, seventy) = (five as i64, seventy as i64);
+        let targets = [
+            (five, five),
+            (five, seventy),
+            (seventy, five),
+            // The middle of a function, the caller itself, outside.
+            (five + 1, seventy),
+            (five, seventy + 1),
+            (caller as i64, five),
+            (-1, five),
+            (five, 1 << 20),
+        ];
+        for (first, second) in targets {
+            let (text, places) = text(first, second, caller);
+            Case::text(&text, &places).check();
+        }
+    }
+}

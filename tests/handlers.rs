@@ -2,7 +2,12 @@
 
 mod common;
 
-use {common::*, solana_sbpf::ebpf::*};
+use {
+    common::*,
+    rand::{Rng, SeedableRng, seq::IndexedRandom},
+    rand_chacha::ChaCha8Rng,
+    solana_sbpf::ebpf::*,
+};
 
 const HANDLERS: [Handler; 5] = [
     Handler::None,
@@ -177,6 +182,79 @@ fn handled_stacks() {
             }
         }
     }
+}
+
+/// Accesses behind the last frame give the handler the whole stack, under frames that compiled code uses
+/// without a check: in straight code, behind branches, in loops and around calls.
+#[test]
+fn stacks_displaced_under_frames() {
+    let mut random = ChaCha8Rng::seed_from_u64(0xd15_91ac_ed00);
+    let mut saved = 0;
+    for round in 0..150 {
+        let text = frames_and_strangers(&mut random);
+        for version in SBPFVersion::ALL {
+            let handler = *HANDLERS.choose(&mut random).unwrap_or(&Handler::Redirect);
+            let handler = if round % 3 == 0 {
+                handler
+            } else {
+                Handler::Redirect
+            };
+            let has_gaps = random.random();
+            let frames = if has_gaps && *version == SBPFVersion::V0 {
+                20
+            } else {
+                10
+            };
+            let verdict = handled(Case::assembly(*version, text.clone()), handler, 64, true)
+                .configure(|config| config.enable_stack_frame_gaps = has_gaps)
+                .register(7, MM_STACK_START + frames * 4096)
+                .budget(400)
+                .check();
+            saved += u32::from(verdict.outcome.result.starts_with("Ok"));
+        }
+    }
+    assert!(
+        saved > 100,
+        "hardly a program outlives its handler: {saved}"
+    );
+}
+
+/// A program of accesses to its frame, to the input (r6), and behind the stack (r7).
+fn frames_and_strangers(random: &mut ChaCha8Rng) -> String {
+    let mut text = String::from("entrypoint:\nmov64 r6, r1\nmov64 r9, 3\n");
+    for function in 0..2 {
+        let length = random.random_range(4..24);
+        let loop_at = random.random_range(0..2 * length);
+        for line in 0..length {
+            let register = random.random_range(0..6);
+            let other = random.random_range(0..6);
+            let frame = 8 * random.random_range(1..6);
+            let byte = random.random_range(0..48);
+            let skipped = random.random_range(0..length);
+            let next = match random.random_range(0..12) {
+                0 | 1 => format!("stxdw [r10-{frame}], r{register}"),
+                2 | 3 => format!("ldxdw r{register}, [r10-{frame}]"),
+                4 => format!("stxdw [r6+{byte}], r{register}"),
+                5 => format!("ldxb r{register}, [r6+{byte}]"),
+                6 if line % 3 == 1 => format!("stxb [r7+{byte}], r{register}"),
+                7 if line % 3 == 1 => format!("ldxw r{register}, [r7+{byte}]"),
+                8 if function == 0 => "call function_a".to_string(),
+                9 => format!(
+                    "jlt r{register}, r{other}, line_{function}_{}",
+                    line.max(skipped)
+                ),
+                10 => format!("mov64 r{register}, {byte}"),
+                _ => format!("add64 r{register}, r{other}"),
+            };
+            text += &format!("{next}\nline_{function}_{line}:\n");
+            if line == loop_at {
+                text += &format!("add64 r9, -1\njsgt r9, 0, line_{function}_{}\n", line / 2);
+            }
+        }
+        text += "add64 r0, r2\nadd64 r0, r8\nexit\n";
+        text += if function == 0 { "function_a:\n" } else { "" };
+    }
+    text
 }
 
 /// Handlers and syscalls in one program: both change regions, and syscalls ask the handler too.

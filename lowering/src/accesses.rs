@@ -8,10 +8,11 @@
 use {
     crate::{
         cfg::{BlockId, Graph},
+        checkpoints::accesses_frame,
         dialect::Dialect,
         insn::Insn,
     },
-    sbpf_runtime::{abi::FRAME_POINTER, site::RegisterSet},
+    sbpf_runtime::site::RegisterSet,
 };
 
 /// The widest range of offsets that one check covers, in bytes. A wider one would more often end
@@ -40,14 +41,25 @@ pub struct Group {
 }
 
 /// A run of instructions that the interpreter can execute as a whole.
+///
+/// It ends with the last access of a group, or with accesses to the frame behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
     /// Index in the block of the last instruction.
     pub last: usize,
     /// The pc after the last instruction.
     pub resume: u32,
-    /// Registers needed after it.
+    /// What is needed after it.
+    pub after: After,
+}
+
+/// What is needed behind a place in the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct After {
+    /// Registers.
     pub live: RegisterSet,
+    /// Whether a frame is accessed before the next checkpoint and the next access that is checked.
+    pub frame_follows: bool,
 }
 
 /// How the instructions of a block access memory.
@@ -62,8 +74,8 @@ pub struct Accesses {
 }
 
 impl Accesses {
-    /// Plans the checks of a block, of which `live_after` is needed before its terminator.
-    pub fn plan(graph: &Graph, block: BlockId, dialect: &Dialect, live_after: RegisterSet) -> Self {
+    /// Plans the checks of a block; `after` is what is needed before its terminator.
+    pub fn plan(graph: &Graph, block: BlockId, dialect: &Dialect, after: After) -> Self {
         let insns: Vec<(u32, &Insn)> = graph.insns(block).collect();
         let mut plan = Self {
             group_of: vec![None; insns.len()],
@@ -80,7 +92,7 @@ impl Accesses {
         };
         for (index, (_, insn)) in insns.iter().enumerate() {
             if let Some((size, base, offset)) = insn.access()
-                && !(base == FRAME_POINTER && dialect.is_in_frame(offset, size))
+                && !accesses_frame(insn, dialect)
             {
                 let store = insn.stores();
                 let joined = open[base as usize].filter(|&group: &usize| {
@@ -104,7 +116,7 @@ impl Accesses {
                 open[register as usize] = None;
             }
         }
-        plan.stretches = stretches(&plan.groups, &insns, live_after);
+        plan.stretches = stretches(&plan.groups, &insns, dialect, after);
         plan
     }
 
@@ -135,7 +147,12 @@ impl Group {
     }
 }
 
-fn stretches(groups: &[Group], insns: &[(u32, &Insn)], live_after: RegisterSet) -> Vec<Stretch> {
+fn stretches(
+    groups: &[Group],
+    insns: &[(u32, &Insn)],
+    dialect: &Dialect,
+    after: After,
+) -> Vec<Stretch> {
     let mut ends: Vec<usize> = Vec::new();
     for group in groups {
         match ends.last_mut() {
@@ -143,24 +160,64 @@ fn stretches(groups: &[Group], insns: &[(u32, &Insn)], live_after: RegisterSet) 
             _ => ends.push(group.last),
         }
     }
-    let mut stretches = Vec::with_capacity(ends.len());
-    let mut live = live_after;
-    let mut index = insns.len();
-    for &last in ends.iter().rev() {
-        while index > last + 1 {
-            index -= 1;
-            let insn = insns[index].1;
-            if !insn.ends_block() {
-                live = live.without(insn.writes()).union(insn.reads());
-            }
-        }
+    if ends.is_empty() {
+        return Vec::new();
+    }
+    let after = after_each(insns, dialect, after);
+    let stretch = |last: usize| {
+        let last = past_frames(insns, dialect, &after, last).unwrap_or(last);
         let (pc, insn) = insns[last];
-        stretches.push(Stretch {
+        Stretch {
             last,
             resume: pc + u32::from(insn.slots),
-            live,
-        });
+            after: after[last],
+        }
+    };
+    ends.into_iter().map(stretch).collect()
+}
+
+/// For each instruction of a block what is needed after it.
+fn after_each(insns: &[(u32, &Insn)], dialect: &Dialect, mut after: After) -> Vec<After> {
+    let mut each = vec![After::default(); insns.len()];
+    for (place, (_, insn)) in each.iter_mut().zip(insns).rev() {
+        *place = after;
+        // What is given is needed before the terminator.
+        if insn.ends_block() {
+            continue;
+        }
+        after.live = after.live.without(insn.writes()).union(insn.reads());
+        if insn.access().is_some() {
+            after.frame_follows = accesses_frame(insn, dialect);
+        }
     }
-    stretches.reverse();
-    stretches
+    each
+}
+
+/// The last of the accesses to the frame that follow a stretch, if the interpreter had better execute
+/// them too: then it need not be given all live registers, see [`After::frame_follows`].
+fn past_frames(
+    insns: &[(u32, &Insn)],
+    dialect: &Dialect,
+    after: &[After],
+    last: usize,
+) -> Option<usize> {
+    if !after[last].frame_follows {
+        return None;
+    }
+    let mut exchanged = 0;
+    let mut written = RegisterSet::EMPTY;
+    for (index, (_, insn)) in insns.iter().enumerate().skip(last + 1) {
+        if insn.ends_block() || (insn.access().is_some() && !accesses_frame(insn, dialect)) {
+            return None;
+        }
+        exchanged += insn.reads().without(written).len() + insn.writes().without(written).len();
+        written = written.union(insn.writes());
+        if exchanged >= after[last].live.len() {
+            return None;
+        }
+        if !after[index].frame_follows {
+            return Some(index);
+        }
+    }
+    None
 }

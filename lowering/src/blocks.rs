@@ -40,7 +40,7 @@ pub(crate) fn local_blocks(
 ) -> HashMap<BlockId, LocalBlock> {
     let unit = analysis.units.unit(unit);
     let has_meter = analysis.program.dialect.meter;
-    let checkpoints = Checkpoints::plan(&analysis.graph, unit);
+    let checkpoints = Checkpoints::plan(&analysis.graph, unit, &analysis.program.dialect);
     let mut blocks = HashMap::with_capacity(unit.blocks.len());
     for &block in &unit.blocks {
         let local = LocalBlock {

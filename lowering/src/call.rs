@@ -9,8 +9,9 @@ use {
         cfg::BlockId,
         dialect::FrameLayout,
         exception::Shared,
-        function::{FunctionCx, FunctionName, Position, TRUSTED, signature},
+        function::{Analysis, FunctionCx, FunctionName, Position, TRUSTED, signature},
         insn::Width,
+        likely::{Likely, LikelyTargets},
         role::Role,
     },
     cranelift_codegen::ir::{
@@ -36,19 +37,76 @@ impl FunctionCx<'_> {
             unreachable!("`Graph` makes a block of every call's target");
         };
         let frame = self.push_frame(at);
+        let results = self.call_start(frame, start);
+        self.after_call(block, results);
+    }
+
+    /// Calls the function that starts with a block. Returns its result and the meter.
+    fn call_start(&mut self, frame: Value, start: BlockId) -> [Value; 2] {
         let registers = self.analysis.liveness.live_in(start);
         let arguments = self.arguments(frame, registers);
         let unit = self.analysis.units.owner(start);
         let callee = self.callee(FunctionName::Unit(unit), registers);
         let call = self.builder.ins().call(callee, &arguments);
-        self.after_call(block, call);
+        self.results(call)
     }
 
-    /// `callx`: the frame is pushed first, so its error comes first. A target at which no
-    /// function was known to start is left to the interpreter.
+    fn results(&self, call: Inst) -> [Value; 2] {
+        let results = self.builder.inst_results(call);
+        [results[0], results[1]]
+    }
+
+    /// `callx`: the frame is pushed first, so its error comes first.
     pub(crate) fn call_register(&mut self, block: BlockId, at: Position, register: u8) {
         let frame = self.push_frame(at);
         let address = self.register(register);
+        let Some(likely) = self.likely_target(register) else {
+            let results = self.call_address(at, frame, address);
+            return self.after_call(block, results);
+        };
+        let direct = self.builder.create_block();
+        let indirect = self.cold_block(Role::Unlikely { pc: at.pc });
+        let called = self.builder.create_block();
+        let results = [I64, I64].map(|ty| self.builder.append_block_param(called, ty));
+        self.comments.block(called, Role::Called { pc: at.pc });
+        let expected = self.chosen(Width::W64, likely.address as i64);
+        let is_likely = self.builder.ins().icmp(IntCC::Equal, address, expected);
+        self.builder
+            .ins()
+            .brif(is_likely, direct, &[], indirect, &[]);
+        self.builder.seal_block(direct);
+        self.builder.seal_block(indirect);
+        self.builder.switch_to_block(direct);
+        let direct = self.call_start(frame, likely.start);
+        self.builder
+            .ins()
+            .jump(called, &direct.map(BlockArg::Value));
+        self.builder.switch_to_block(indirect);
+        let indirect = self.call_address(at, frame, address);
+        self.builder
+            .ins()
+            .jump(called, &indirect.map(BlockArg::Value));
+        self.builder.seal_block(called);
+        self.builder.switch_to_block(called);
+        self.after_call(block, results);
+    }
+
+    fn likely_target(&mut self, register: u8) -> Option<Likely> {
+        let Analysis {
+            program,
+            graph,
+            units,
+            ..
+        } = self.analysis;
+        let targets = self
+            .likely_targets
+            .get_or_insert_with(|| LikelyTargets::find(program, graph, units, self.unit));
+        targets.of(register)
+    }
+
+    /// Calls the function at an address. What was not known to be the start of one is left to the
+    /// interpreter. Returns its result and the meter.
+    fn call_address(&mut self, at: Position, frame: Value, address: Value) -> [Value; 2] {
         let text = self.chosen(Width::W64, self.analysis.program.text_address as i64);
         let offset = self.builder.ins().isub(address, text);
         let three = self.constant(3);
@@ -78,7 +136,7 @@ impl FunctionCx<'_> {
             .builder
             .ins()
             .call_indirect(signature, callee, &arguments);
-        self.after_call(block, call);
+        self.results(call)
     }
 
     /// A call that fails when its frame has been pushed.
@@ -177,9 +235,7 @@ impl FunctionCx<'_> {
     }
 
     /// Takes the results of a call, or passes a negative meter on.
-    fn after_call(&mut self, block: BlockId, call: Inst) {
-        let results = self.builder.inst_results(call).to_vec();
-        let (result, meter) = (results[0], results[1]);
+    fn after_call(&mut self, block: BlockId, [result, meter]: [Value; 2]) {
         self.set_meter(meter);
         self.set_register(0, result);
         let after = self.analysis.liveness.after(&self.analysis.graph, block);

@@ -5,15 +5,20 @@
 //! the longest way from a checkpoint to the next ones, no block in between has to look; if it does
 //! not, the interpreter goes on from the checkpoint and runs out, or gets by, on its way.
 //!
+//! That also bounds how far a program goes on when an access has taken the stack from under frames of
+//! compiled code, see [`sbpf_runtime::abi::DISPLACED`].
+//!
 //! Paying is put off as well: what a block owes is **carried** into a successor that nothing else
 //! leads to, and settled with what that owes.
 
 use {
     crate::{
         cfg::{BlockId, Graph},
-        insn::Operation,
+        dialect::Dialect,
+        insn::{Insn, Operation},
         units::Unit,
     },
+    sbpf_runtime::abi::FRAME_POINTER,
     std::collections::HashMap,
 };
 
@@ -30,6 +35,9 @@ pub struct Charge {
     pub carried: u32,
     /// Whether the block pays for them and its own at its end.
     pub settles: bool,
+    /// Whether a frame is accessed behind the block before the next checkpoint and the next access
+    /// that is checked.
+    pub frame_follows: bool,
 }
 
 /// The charges of a unit's blocks.
@@ -40,7 +48,7 @@ pub struct Checkpoints {
 
 impl Checkpoints {
     /// Plans the charges of a unit.
-    pub fn plan(graph: &Graph, unit: &Unit) -> Self {
+    pub fn plan(graph: &Graph, unit: &Unit, dialect: &Dialect) -> Self {
         let order = reverse_postorder(graph, unit);
         let position: HashMap<BlockId, usize> = order
             .iter()
@@ -79,6 +87,21 @@ impl Checkpoints {
             }
             way[here] = longest(&is_checkpoint);
         }
+        // Successors come first here too.
+        let mut frame_follows = vec![false; order.len()];
+        for here in (0..order.len()).rev() {
+            let mut next = successors(here).flatten();
+            frame_follows[here] = next.any(|next| {
+                let mut accesses = graph
+                    .insns(order[next])
+                    .filter(|(_, insn)| insn.access().is_some());
+                !is_checkpoint[next]
+                    && match accesses.next() {
+                        Some((_, first)) => accesses_frame(first, dialect),
+                        None => frame_follows[next],
+                    }
+            });
+        }
         let mut carried = vec![0; order.len()];
         let mut charges = HashMap::with_capacity(order.len());
         for (here, &block) in order.iter().enumerate() {
@@ -95,6 +118,7 @@ impl Checkpoints {
                 needed: is_checkpoint[here].then_some(way[here]),
                 carried: carried[here],
                 settles: !carries,
+                frame_follows: frame_follows[here],
             };
             charges.insert(block, charge);
         }
@@ -107,8 +131,17 @@ impl Checkpoints {
             needed: None,
             carried: 0,
             settles: true,
+            frame_follows: true,
         })
     }
+}
+
+/// Whether an instruction accesses the frame without a check.
+pub(crate) fn accesses_frame(insn: &Insn, dialect: &Dialect) -> bool {
+    let access = insn.access();
+    access.is_some_and(|(size, base, offset)| {
+        base == FRAME_POINTER && dialect.is_in_frame(offset, size)
+    })
 }
 
 /// Whether a block ends with something that spends from the same meter.

@@ -13,7 +13,7 @@ use {
         types::{I32, I64},
     },
     sbpf_runtime::{
-        abi::{Exception, offset},
+        abi::{ENDED, Exception, offset},
         site::RegisterSet,
     },
 };
@@ -123,7 +123,7 @@ impl FunctionCx<'_> {
                     self.jump_shared(Shared::Return);
                 }
                 _ => {
-                    let (zero, negative) = (self.constant(0), self.constant(-1));
+                    let (zero, negative) = (self.constant(0), self.constant(ENDED));
                     self.builder.ins().return_(&[zero, negative]);
                 }
             }

@@ -31,7 +31,7 @@
 
 use {
     crate::{
-        accesses::Accesses,
+        accesses::{Accesses, After},
         blocks::{LocalBlock, local_blocks},
         cfg::{BlockId, Graph},
         comments::Comments,
@@ -39,6 +39,7 @@ use {
         exception::Shared,
         hidden::Key,
         insn::{Insn, Operation},
+        likely::LikelyTargets,
         liveness::Liveness,
         loops::Loops,
         role::Role,
@@ -166,6 +167,8 @@ pub(crate) struct FunctionCx<'a> {
     pub(crate) callees: HashMap<FunctionName, FuncRef>,
     /// What groups of accesses in loops keep.
     pub(crate) loop_caches: LoopCaches,
+    /// What `callx` is likely to call, once there is one.
+    pub(crate) likely_targets: Option<LikelyTargets>,
 }
 
 /// Where lowering is within a basic block.
@@ -218,6 +221,7 @@ pub(crate) fn lower_unit(
         shared: [None; Shared::COUNT],
         callees: HashMap::new(),
         loop_caches,
+        likely_targets: None,
     };
     cx.builder.def_var(meter, arguments[1]);
     for (register, value) in parameters.iter().zip(&arguments[3..]) {
@@ -275,9 +279,12 @@ impl FunctionCx<'_> {
             },
         );
         self.locate(block.start);
-        let live_after = analysis.liveness.before_terminator(&analysis.graph, id);
+        let after = After {
+            live: analysis.liveness.before_terminator(&analysis.graph, id),
+            frame_follows: charge.frame_follows,
+        };
         let dialect = &analysis.program.dialect;
-        let accesses = Accesses::plan(&analysis.graph, id, dialect, live_after);
+        let accesses = Accesses::plan(&analysis.graph, id, dialect, after);
         let insns: Vec<(u32, &Insn)> = analysis.graph.insns(id).collect();
         let mut translated = self.begin_translation(&accesses);
         for (index, (pc, insn)) in insns.iter().enumerate() {
@@ -403,6 +410,9 @@ impl FunctionCx<'_> {
         if register == FRAME_POINTER && !self.analysis.program.dialect.frame_pointer_is_variable() {
             return self.frame_pointer();
         }
+        if !self.analysis.liveness.variables.contains(register) {
+            return self.load_context(I64, offset::register(register));
+        }
         let variable = self.registers[register as usize];
         match self.builder.try_use_var(variable) {
             Ok(value) => value,
@@ -447,7 +457,7 @@ impl FunctionCx<'_> {
         for register in registers.iter() {
             if register == FRAME_POINTER && fixed {
                 self.store_context(self.frame, offset::FRAME);
-            } else {
+            } else if self.analysis.liveness.variables.contains(register) {
                 let value = self.register(register);
                 self.store_context(value, offset::register(register));
             }

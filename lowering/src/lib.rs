@@ -30,6 +30,7 @@ pub mod function;
 pub mod hidden;
 pub mod insn;
 mod jump;
+mod likely;
 pub mod liveness;
 pub mod loops;
 mod memory;

@@ -9,7 +9,10 @@ use {
         dialect::Dialect,
         insn::Operation,
     },
-    sbpf_runtime::{abi::Exception, site::RegisterSet},
+    sbpf_runtime::{
+        abi::{Exception, FRAME_POINTER},
+        site::RegisterSet,
+    },
 };
 
 /// Registers that flow through a call in both directions.
@@ -27,7 +30,8 @@ pub struct Liveness {
     pub side_results: RegisterSet,
     /// Registers that a call through a register passes: what any function start needs.
     pub indirect_parameters: RegisterSet,
-    /// All registers that are values of their function.
+    /// All registers that are values of their function. What no instruction names is none: it stays in
+    /// the context as it was at the entry.
     pub variables: RegisterSet,
 }
 
@@ -40,18 +44,23 @@ struct Effect {
 impl Liveness {
     /// Analyses all blocks.
     pub fn compute(graph: &Graph, dialect: &Dialect) -> Self {
-        let last = if dialect.frame_pointer_is_variable() {
-            10
-        } else {
-            9
-        };
+        let ids = || (0..graph.blocks.len() as u32).map(BlockId);
+        let named = ids()
+            .flat_map(|id| graph.insns(id))
+            .map(|(_, insn)| insn.writes().union(insn.reads()))
+            .fold(RegisterSet::of(0), RegisterSet::union);
+        let frame_pointer = RegisterSet::of(FRAME_POINTER);
+        let others = named.without(frame_pointer);
         let mut liveness = Self {
             live_in: vec![RegisterSet::EMPTY; graph.blocks.len()],
             side_results: RegisterSet::EMPTY,
             indirect_parameters: RegisterSet::EMPTY,
-            variables: RegisterSet::range(0, last),
+            variables: if dialect.frame_pointer_is_variable() {
+                others.union(frame_pointer)
+            } else {
+                others
+            },
         };
-        let ids = || (0..graph.blocks.len() as u32).map(BlockId);
         let variables = liveness.variables;
         let effects: Vec<Effect> = ids().map(|id| effect(graph, id, variables)).collect();
         let dependents = Dependents::collect(graph);

@@ -6,14 +6,14 @@
 
 use {
     crate::{
-        accesses::{Accesses, Group},
+        accesses::{Accesses, After, Group},
         cfg::{BlockId, Graph},
         checkpoints::calls,
         dialect::Dialect,
         liveness::Liveness,
         units::Unit,
     },
-    sbpf_runtime::{abi::LIMITS, site::RegisterSet},
+    sbpf_runtime::abi::LIMITS,
     std::collections::HashMap,
 };
 
@@ -96,7 +96,7 @@ impl Loops {
             if innermost.get(id) != Some(depth) {
                 continue;
             }
-            let plan = Accesses::plan(graph, *block, dialect, RegisterSet::EMPTY);
+            let plan = Accesses::plan(graph, *block, dialect, After::default());
             let narrow = |(_, group): &(usize, &Group)| group.log2_span() < LIMITS as u32;
             let numbers = plan.groups.iter().enumerate().filter(narrow);
             let all = groups.entry(*id).or_default();

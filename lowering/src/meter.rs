@@ -31,7 +31,7 @@ impl FunctionCx<'_> {
         let is_short = self
             .builder
             .ins()
-            .icmp(IntCC::UnsignedLessThan, meter, needed);
+            .icmp(IntCC::SignedLessThan, meter, needed);
         let short = self.short_block(id);
         self.builder
             .ins()

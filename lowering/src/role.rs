@@ -83,6 +83,16 @@ pub enum Role {
         /// Where the frame would have gone on.
         pc: u32,
     },
+    /// A `callx` does not call what it was expected to.
+    Unlikely {
+        /// The call.
+        pc: u32,
+    },
+    /// Goes on with what a `callx` has returned.
+    Called {
+        /// The call.
+        pc: u32,
+    },
     /// A division by what the host can't divide by.
     SpecialDivisor,
     /// An atomic operation on memory that is not aligned.
@@ -136,6 +146,8 @@ impl fmt::Display for Role {
                 f,
                 "exception: the program or its budget ends at the return to pc {pc}"
             ),
+            Self::Unlikely { pc } => write!(f, "unexpected target at pc {pc}"),
+            Self::Called { pc } => write!(f, "called at pc {pc}"),
             Self::SpecialDivisor => f.write_str("division by 0 or -1"),
             Self::Unaligned => f.write_str("atomic operation on unaligned memory"),
             Self::Returned => f.write_str("returned"),
@@ -154,7 +166,11 @@ impl Role {
     pub(crate) fn has_instructions(self) -> bool {
         matches!(
             self,
-            Self::Basic { .. } | Self::Translated { .. } | Self::StretchEnd { .. } | Self::Returned
+            Self::Basic { .. }
+                | Self::Translated { .. }
+                | Self::StretchEnd { .. }
+                | Self::Called { .. }
+                | Self::Returned
         )
     }
 }

@@ -15,7 +15,7 @@ use {
         isa::TargetFrontendConfig,
     },
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
-    sbpf_runtime::abi::offset,
+    sbpf_runtime::abi::{ENDED, offset},
 };
 
 pub(crate) fn begin<'f>(
@@ -68,9 +68,9 @@ pub fn lower_entry(
     let results = builder.inst_results(call).to_vec();
     let ended = builder.create_block();
     let finished = builder.create_block();
-    let zero = builder.ins().iconst(I64, 0);
-    let is_negative = builder.ins().icmp(IntCC::SignedLessThan, results[1], zero);
-    builder.ins().brif(is_negative, ended, &[], finished, &[]);
+    let mark = builder.ins().iconst(I64, ENDED);
+    let has_ended = builder.ins().icmp(IntCC::Equal, results[1], mark);
+    builder.ins().brif(has_ended, ended, &[], finished, &[]);
     builder.seal_all_blocks();
     // The registers belong to the interpreter's continuation if the program has not finished.
     builder.switch_to_block(finished);

@@ -282,10 +282,15 @@ impl FunctionCx<'_> {
             writes = writes.union(insn.writes());
         }
         self.spill(reads);
+        let live = stretch.after.live;
         // The rest of the live registers is for the interpreter, should it have to stay because its
-        // handlers have changed the stack under the frames of compiled code.
-        if !self.analysis.program.dialect.frame_pointer_is_variable() {
-            self.spill(stretch.live.without(writes).without(reads));
+        // handlers have changed the stack under the frames of compiled code. If no frame is accessed
+        // before, it stays at the next access or checkpoint.
+        let dialect = &self.analysis.program.dialect;
+        let is_fixed = !dialect.frame_pointer_is_variable();
+        let needs_frame = is_fixed && (stretch.after.frame_follows || !dialect.meter);
+        if needs_frame {
+            self.spill(live.without(writes).without(reads));
         }
         if group.base == FRAME_POINTER {
             let base = self.register(FRAME_POINTER);
@@ -293,7 +298,8 @@ impl FunctionCx<'_> {
         }
         let site = self.hidden_number(self.sites.accesses.len() as u32);
         self.sites.accesses.push(AccessSite {
-            base: offset::register(group.base),
+            base: offset::register(group.base) as i16,
+            needs_frame: u16::from(needs_frame),
             low: group.low,
             span: group.span,
             store: u32::from(group.store),
@@ -322,7 +328,11 @@ impl FunctionCx<'_> {
         self.builder.ins().brif(ends, leave, &[], goes_on, &[]);
         self.builder.seal_block(goes_on);
         self.builder.switch_to_block(goes_on);
-        self.reload(writes.intersection(stretch.live));
+        self.reload(writes.intersection(live));
+        if is_fixed && !needs_frame {
+            let meter = self.load_context(I64, offset::METER);
+            self.set_meter(meter);
+        }
         // A handler may have changed regions.
         for cache in self.caches_of(self.loop_caches.loops.around(block)) {
             let zero = self.constant(0);

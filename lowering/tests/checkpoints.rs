@@ -21,7 +21,7 @@ fn every_way_is_covered_and_paid() {
         let graph = Graph::build(&program).expect("all jumps lead into the text");
         let units = Units::partition(&graph);
         for unit in &units.units {
-            let checkpoints = Checkpoints::plan(&graph, unit);
+            let checkpoints = Checkpoints::plan(&graph, unit, &program.dialect);
             let mut block = unit.entry;
             // Instructions that the last check covered, less those executed since.
             let mut covered = 0i64;

@@ -92,6 +92,23 @@ pub const fn found_index(address: u64) -> usize {
 /// the shortest displacements.
 pub type Anchor = *mut Slot;
 
+/// The meter that a function returns when the program has ended. With [`DISPLACED`] it is never this
+/// one, because of the `exit` that has been paid for.
+pub const ENDED: i64 = -1;
+
+/// Set in the meter while the stack is not where compiled code was entered with it, because a handler
+/// has changed it.
+///
+/// To generated code the meter is negative then, so it leaves to the interpreter at the next
+/// checkpoint. The region cache stays empty meanwhile: at the next access before a frame is used, the
+/// access callback leaves.
+pub const DISPLACED: i64 = i64::MIN;
+
+/// The instructions left, without [`DISPLACED`].
+pub const fn instructions_left(meter: i64) -> i64 {
+    meter & !DISPLACED
+}
+
 /// Function that generated code calls with the context, the instructions left, and the number of its
 /// site. The meter is second, as it is in functions: it hardly ever has to be moved for the call.
 pub type AccessCallback = unsafe extern "C" fn(Anchor, i64, u32);
@@ -108,6 +125,12 @@ pub type SyscallCallback = unsafe extern "C" fn(Anchor, u32, u32, i64) -> i64;
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Context {
+    /// Registers r6 to r10 of a frame that is left behind a call.
+    pub saved: [u64; 5],
+    /// The frame value of a frame that is left behind a call.
+    pub left_frame: u64,
+    /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
+    pub frame_bias: u64,
     /// Registers in transit: into a callback and out of it, out of a function (r1 to r5), and
     /// the state in which compiled code was left for good.
     pub registers: [u64; REGISTERS],
@@ -116,6 +139,9 @@ pub struct Context {
     /// Numbers of sites and pcs that generated code passes to callbacks, [`Self::exception`] and
     /// [`Self::exit_pc`] are combined with its low 32 bits by exclusive or.
     pub key: u64,
+    /// Instructions left to execute: when compiled code is left, and out of the access callback when
+    /// it has executed a stretch.
+    pub meter: i64,
     /// The frame value of the function that called back or left.
     ///
     /// With fixed frames the host address one past the frame's last byte, which is where r10
@@ -129,14 +155,6 @@ pub struct Context {
     pub leave: u64,
     /// The first level of the region cache, by the upper half of an address.
     pub slots: [Slot; SLOTS],
-    /// Registers r6 to r10 of a frame that is left behind a call.
-    pub saved: [u64; 5],
-    /// The frame value of a frame that is left behind a call.
-    pub left_frame: u64,
-    /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
-    pub frame_bias: u64,
-    /// Instructions left to execute: into a callback, and when compiled code is left.
-    pub meter: i64,
     /// Virtual address of the first frame of a stack with gaps.
     pub stack_start: u64,
     /// Bytes of virtual addresses from there that its frames and gaps take; 0 if it has no gaps.
@@ -318,10 +336,6 @@ pub mod offset {
     pub const ACCESS_SITES: i32 = field(offset_of!(Context, access_sites));
     /// `Context::found`.
     pub const FOUND: i32 = field(offset_of!(Context, found));
-    /// `AccessSite::base`.
-    pub const SITE_BASE: i32 = offset_of!(AccessSite, base) as i32;
-    /// `AccessSite::low`.
-    pub const SITE_LOW: i32 = offset_of!(AccessSite, low) as i32;
     /// `AccessSite::span`.
     pub const SITE_SPAN: i32 = offset_of!(AccessSite, span) as i32;
     /// `AccessSite::store`.
@@ -344,6 +358,6 @@ const _: () = {
     assert!(size_of::<Slot>() == 1 << SLOT_SIZE_SHIFT);
     assert!(offset_of!(Slot, store) == 1 << TRANSLATION_SHIFT);
     // The displacements of one byte that x86_64 has.
-    assert!(offset::register(0) == -128 && offset::LEAVE == -8 && offset::KEY >= -128);
+    assert!(offset::register(1) == -128 && offset::LEAVE == -8);
     assert!(offset::saved(FRAME_POINTER) - offset::saved(6) == 32);
 };

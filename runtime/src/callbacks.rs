@@ -5,9 +5,9 @@
 
 use {
     crate::{
-        abi::{Anchor, Context, Exception, REGISTERS, offset},
-        host::{Ended, Host},
-        run::{Frame, Run},
+        abi::{Anchor, Context, DISPLACED, ENDED, Exception, REGISTERS, instructions_left, offset},
+        host::Host,
+        run::{Frame, Run, Stack},
         site::CallSite,
         translation,
     },
@@ -47,9 +47,17 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
         with_run::<H, ()>(anchor, (), |run| {
             let site = run.image.accesses[site as usize];
             run.restore_frame_pointer();
-            let base = (site.base - offset::register(0)) as usize / size_of::<u64>();
+            let base = (i32::from(site.base) - offset::register(0)) as usize / size_of::<u64>();
             let address = run.context.registers[base].wrapping_add(i64::from(site.low) as u64);
-            let found = run.host.range(address, site.store != 0).and_then(|range| {
+            let left = instructions_left(meter) - i64::from(site.spent);
+            let is_displaced = instructions_left(meter) != meter;
+            if is_displaced && site.needs_frame != 0 {
+                run.context.resolved = 0;
+                return run.leave_to_interpreter(left, site.pc);
+            }
+            // There may be accesses to the frame in the stretch: not for compiled code then.
+            let range = (!is_displaced).then(|| run.host.range(address, site.store != 0));
+            let found = range.flatten().and_then(|range| {
                 let host = range.resolve(address, u64::from(site.span))?;
                 translation::insert(&mut run.context, address, range);
                 run.cache.insert(&mut run.context, address, range);
@@ -59,13 +67,21 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
             if found.is_some() {
                 return;
             }
-            let meter = meter - i64::from(site.spent);
+            run.context.meter = meter;
             let stepped = run
                 .host
-                .step(site.pc, site.count, meter, &mut run.context.registers);
-            match stepped {
-                Ok(()) => run.refresh(meter - i64::from(site.count), site.resume),
-                Err(Ended) => run.context.leave = 1,
+                .step(site.pc, site.count, left, &mut run.context.registers);
+            if stepped.is_err() {
+                run.context.leave = 1;
+                return;
+            }
+            match run.refresh() {
+                Stack::Unchanged => {}
+                Stack::InPlace => run.context.meter = instructions_left(meter),
+                Stack::Displaced if site.needs_frame != 0 => {
+                    run.leave_to_interpreter(left - i64::from(site.count), site.resume);
+                }
+                Stack::Displaced => run.context.meter = meter | DISPLACED,
             }
         });
     }
@@ -90,7 +106,7 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
             let site = run.context.revealed(site) as usize;
             let CallSite { return_pc, saved } = run.image.calls[site];
             let context = &mut run.context;
-            if meter < 0 {
+            if meter == ENDED {
                 run.frames.push(Frame {
                     return_pc,
                     saved: context.saved,
@@ -102,7 +118,7 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
                 let value = context.saved[usize::from(register) - 6];
                 context.registers[usize::from(register)] = value;
             }
-            context.meter = meter;
+            context.meter = instructions_left(meter);
             context.frame = context.left_frame;
             context.raise(Exception::Bailout, return_pc);
         });
@@ -121,16 +137,21 @@ pub(crate) unsafe extern "C" fn syscall<H: Host>(
 ) -> i64 {
     // SAFETY: passed on to the caller.
     unsafe {
-        with_run::<H, i64>(anchor, -1, |run| {
+        with_run::<H, i64>(anchor, ENDED, |run| {
             let pc = run.context.revealed(pc);
             let depth = run.depth(run.context.frame);
-            let called = run.host.syscall(index, pc, depth, meter);
-            let Ok((meter, result)) = called else {
-                return -1;
+            let left = instructions_left(meter);
+            let was_displaced = left != meter;
+            let Ok((left, result)) = run.host.syscall(index, pc, depth, left) else {
+                return ENDED;
             };
             run.context.registers[0] = result;
-            run.refresh(meter, pc + 1);
-            if run.context.leave != 0 { -1 } else { meter }
+            let stack = run.refresh();
+            if stack == Stack::Displaced || (was_displaced && stack == Stack::Unchanged) {
+                run.leave_to_interpreter(left, pc + 1);
+                return ENDED;
+            }
+            left
         })
     }
 }

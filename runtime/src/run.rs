@@ -2,7 +2,10 @@
 
 use {
     crate::{
-        abi::{Anchor, Context, Exception, FRAME_POINTER, REGISTERS, SLOTS, Slot},
+        abi::{
+            Anchor, Context, ENDED, Exception, FRAME_POINTER, REGISTERS, SLOTS, Slot,
+            instructions_left,
+        },
         callbacks,
         code::CodeMemory,
         host::Host,
@@ -60,6 +63,17 @@ pub enum Exit {
     Ended,
 }
 
+/// The stack after a syscall or a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stack {
+    /// No region has changed.
+    Unchanged,
+    /// Where compiled code was entered with it.
+    InPlace,
+    /// Not as frames of compiled code need it.
+    Displaced,
+}
+
 /// A frame that was left while a negative meter passed through it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
@@ -98,6 +112,8 @@ pub struct Run<'p, H: Host> {
     pub(crate) panic: Option<Box<dyn Any + Send>>,
     pub(crate) cache: SecondLevel,
     layout: Frames,
+    /// [`Context::stack_span`] while the stack is in place.
+    stack_span: u64,
     pub(crate) image: Image<'p>,
 }
 
@@ -158,6 +174,7 @@ impl<'p, H: Host> Run<'p, H> {
             panic: None,
             cache: SecondLevel::default(),
             layout: entry.frames,
+            stack_span,
             image,
         }
     }
@@ -190,12 +207,13 @@ impl<'p, H: Host> Run<'p, H> {
         if let Some(payload) = self.panic.take() {
             std::panic::resume_unwind(payload);
         }
-        if returned >= 0 {
-            self.context.meter = returned;
+        if returned != ENDED {
+            self.context.meter = instructions_left(returned);
             return Exit::Finished {
                 pc: self.context.revealed(self.context.exit_pc as u32),
             };
         }
+        self.context.meter = instructions_left(self.context.meter);
         match self.context.raised() {
             Some((exception, pc)) => Exit::Raised(exception, pc),
             None => Exit::Ended,
@@ -241,20 +259,29 @@ impl<'p, H: Host> Run<'p, H> {
             self.frame_pointer(self.context.frame, self.context.registers[register]);
     }
 
-    /// Drops translations if regions may have changed, and makes compiled code leave to the
-    /// interpreter, at `pc` with `meter` left, if it can't go on with the stack as it is now.
-    pub(crate) fn refresh(&mut self, meter: i64, pc: u32) {
+    /// Drops translations if regions may have changed. Tells whether compiled code can go on with the
+    /// stack as it is now.
+    pub(crate) fn refresh(&mut self) -> Stack {
         if !self.host.regions_changed() {
-            return;
+            return Stack::Unchanged;
         }
         translation::clear(&mut self.context);
         self.cache.clear();
-        self.prefill();
-        if !self.host.stack_is_intact() {
-            self.context.meter = meter;
-            self.context.raise(Exception::Bailout, pc);
-            self.context.leave = 1;
+        if self.host.stack_is_intact() {
+            self.prefill();
+            self.context.stack_span = self.stack_span;
+            Stack::InPlace
+        } else {
+            self.context.stack_span = 0;
+            Stack::Displaced
         }
+    }
+
+    /// Makes compiled code leave to the interpreter, at `pc` with `meter` left.
+    pub(crate) fn leave_to_interpreter(&mut self, meter: i64, pc: u32) {
+        self.context.meter = meter;
+        self.context.raise(Exception::Bailout, pc);
+        self.context.leave = 1;
     }
 
     fn prefill(&mut self) {

@@ -92,7 +92,10 @@ pub struct CallSite {
 #[repr(C)]
 pub struct AccessSite {
     /// Offset from the anchor of the base register in transit, see [`crate::abi::offset::register`].
-    pub base: i32,
+    pub base: i16,
+    /// 1 if compiled code must not go on behind the instructions while the stack is not in place. All
+    /// registers needed are in transit then, else only those that the instructions read.
+    pub needs_frame: u16,
     /// Lowest offset from the base, in bytes.
     pub low: i32,
     /// Bytes from the lowest offset to the end of the highest access.

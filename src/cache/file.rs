@@ -218,7 +218,11 @@ fn check(stored: &Stored<'_>, instructions: usize) -> Result<(), Defect> {
         return Err(Defect::Field("entry"));
     }
     let is_access = |site: &AccessSite| {
-        is_register(site.base) && site.store <= 1 && is_pc(site.pc) && is_pc(site.resume)
+        is_register(site.base.into())
+            && site.needs_frame <= 1
+            && site.store <= 1
+            && is_pc(site.pc)
+            && is_pc(site.resume)
     };
     if !sites.accesses.iter().all(is_access) {
         return Err(Defect::Field("access site"));
@@ -242,6 +246,7 @@ fn hash_of(file: &[u8]) -> [u8; 32] {
 fn access_site_bytes(site: &AccessSite) -> [u8; ACCESS_SITE] {
     let AccessSite {
         base,
+        needs_frame,
         low,
         span,
         store,
@@ -252,7 +257,7 @@ fn access_site_bytes(site: &AccessSite) -> [u8; ACCESS_SITE] {
     } = *site;
     let mut bytes = [0; ACCESS_SITE];
     let fields = [
-        base.cast_unsigned(),
+        u32::from(base.cast_unsigned()) | u32::from(needs_frame) << 16,
         low.cast_unsigned(),
         span,
         store,
@@ -270,7 +275,8 @@ fn access_site_bytes(site: &AccessSite) -> [u8; ACCESS_SITE] {
 fn access_site(bytes: &[u8]) -> AccessSite {
     let field = |index: usize| number32(&bytes[4 * index..]);
     AccessSite {
-        base: field(0).cast_signed(),
+        base: (field(0) as u16).cast_signed(),
+        needs_frame: (field(0) >> 16) as u16,
         low: field(1).cast_signed(),
         span: field(2),
         store: field(3),

@@ -189,7 +189,7 @@ pub(crate) unsafe fn access(anchor: Anchor, meter: i64, site: u32) {
     // SAFETY: passed on to the caller.
     let (context, session) = unsafe { session(anchor) };
     let site = session.generated.access_sites()[site as usize];
-    let base = (site.base - offset::register(0)) as usize / size_of::<u64>();
+    let base = (i32::from(site.base) - offset::register(0)) as usize / size_of::<u64>();
     let address = context.registers[base].wrapping_add_signed(i64::from(site.low));
     let offset = address.wrapping_sub(MM_INPUT_START);
     assert!(offset + u64::from(site.span) <= size_of_val(&*session.memory) as u64);

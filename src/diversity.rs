@@ -97,7 +97,7 @@ impl Diversity {
     fn below(&mut self, bound: u32) -> u32 {
         let mut bytes = [0; 8];
         self.numbers.fill(&mut bytes);
-        (u128::from(u64::from_le_bytes(bytes)) * u128::from(bound) >> 64) as u32
+        ((u128::from(u64::from_le_bytes(bytes)) * u128::from(bound)) >> 64) as u32
     }
 }
 

@@ -239,6 +239,7 @@ pub(crate) unsafe fn syscall(anchor: Anchor, pc: u32, _index: u32, meter: i64) -
     // SAFETY: passed on to the caller.
     let (context, session) = unsafe { session(anchor) };
     let [_, arguments @ ..] = *session.arguments;
+    let pc = context.revealed(pc);
     session.events.push(Event::Syscall { pc, arguments });
     if session.syscalls_fail {
         return -1;

@@ -1,14 +1,20 @@
 //! The code of a program, sealed: what executables with the same instructions share.
 
 use {
-    crate::CompileStatistics,
+    crate::{
+        CompileStatistics,
+        native_names::{Announced, Symbols},
+    },
     sbpf_lowering::{dialect::FrameLayout, function::Sites},
     sbpf_runtime::{code::CodeMemory, run::Image},
+    std::io,
 };
 
 /// Sealed machine code with what the runtime has to know about it.
 #[derive(Debug)]
 pub(crate) struct Code {
+    /// What native tools know. It is dropped first, so that they forget code before it is gone.
+    _announced: Option<Announced>,
     pub(crate) memory: CodeMemory,
     pub(crate) entries: Vec<u32>,
     pub(crate) sites: Sites,
@@ -19,6 +25,31 @@ pub(crate) struct Code {
 }
 
 impl Code {
+    /// Seals `code`, which belongs to the rest.
+    ///
+    /// # Errors
+    /// When the operating system refuses the memory.
+    pub(crate) fn seal(
+        code: &[u8],
+        entries: Vec<u32>,
+        sites: Sites,
+        frames: FrameLayout,
+        statistics: CompileStatistics,
+        key: u64,
+        symbols: Option<Symbols>,
+    ) -> io::Result<Self> {
+        let memory = CodeMemory::seal(code)?;
+        Ok(Self {
+            _announced: symbols.map(|symbols| symbols.announce(&memory)),
+            memory,
+            entries,
+            sites,
+            frames,
+            statistics,
+            key,
+        })
+    }
+
     /// Bytes of memory that this takes.
     pub(crate) fn size(&self) -> usize {
         size_of::<Self>()

@@ -3,7 +3,7 @@
 //! Calls between functions are relative, so the code runs wherever it is mapped.
 
 use {
-    crate::{CompileError, CompileOptions, diversity::Diversity, functions},
+    crate::{CompileError, CompileOptions, diversity::Diversity, functions, native_names::Symbols},
     cranelift_codegen::{Context, FinalizedRelocTarget, binemit::Reloc, isa::TargetIsa},
     sbpf_lowering::function::{Analysis, FunctionName, Sites},
     std::collections::HashMap,
@@ -38,6 +38,8 @@ pub(crate) struct Emitted {
     pub(crate) clif_instructions: usize,
     /// CLIF blocks.
     pub(crate) clif_blocks: usize,
+    /// What native tools are to be told, if anything.
+    pub(crate) symbols: Option<Symbols>,
 }
 
 /// `int3`
@@ -81,7 +83,11 @@ fn emit_within(
     diversity: &mut Diversity,
     limit: usize,
 ) -> Result<Emitted, CompileError> {
-    let mut emitted = Emitted::default();
+    let mut emitted = Emitted {
+        symbols: Symbols::new(&options.native_names, isa),
+        ..Emitted::default()
+    };
+    let mut fixups = Vec::new();
     let mut pieces = Vec::new();
     let mut length = 0;
     let total = analysis.functions().len();
@@ -99,12 +105,23 @@ fn emit_within(
         if length > limit {
             return Err(CompileError::CodeTooLarge { limit });
         }
-        pieces.push(piece);
+        // Names are made from the function, which is gone later: then the order is not random.
+        if emitted.symbols.is_none() {
+            pieces.push(piece);
+            return Ok(());
+        }
+        let index = emitted.offsets.len();
+        let padding = diversity.padding(index, piece.code.len(), isa.triple().architecture);
+        place(&mut emitted, &mut fixups, piece, padding, isa)?;
+        if let (Some(symbols), Some(start)) =
+            (&mut emitted.symbols, emitted.offsets.get(&function.name))
+        {
+            symbols.add(analysis, isa, function, *start);
+        }
         Ok(())
     })?;
     emitted.sites = sites;
     diversity.shuffle(&mut pieces);
-    let mut fixups = Vec::new();
     for (index, piece) in pieces.into_iter().enumerate() {
         let padding = diversity.padding(index, piece.code.len(), isa.triple().architecture);
         place(&mut emitted, &mut fixups, piece, padding, isa)?;

@@ -8,13 +8,11 @@ use {
         diversity::Diversity,
         emit::{self, Emitted},
         isa,
+        native_names::Symbols,
     },
     cranelift_codegen::isa::TargetIsa,
     sbpf_lowering::{decode::Program, dialect::FrameLayout, function::Sites, hidden::Key},
-    sbpf_runtime::{
-        code::CodeMemory,
-        site::{AccessSite, CallSite},
-    },
+    sbpf_runtime::site::{AccessSite, CallSite},
     solana_sbpf::{elf::Executable, vm::ContextObject},
     std::io,
 };
@@ -48,6 +46,8 @@ pub struct GeneratedCode {
     pub(crate) sites: Sites,
     pub(crate) statistics: CompileStatistics,
     pub(crate) key: u64,
+    /// What native tools are to be told.
+    pub(crate) symbols: Option<Symbols>,
 }
 
 impl GeneratedCode {
@@ -75,15 +75,9 @@ impl GeneratedCode {
             sites,
             statistics,
             key,
+            symbols,
         } = self;
-        Ok(Code {
-            memory: CodeMemory::seal(&code)?,
-            entries,
-            sites,
-            frames,
-            statistics,
-            key,
-        })
+        Code::seal(&code, entries, sites, frames, statistics, key, symbols)
     }
 
     /// The code; it starts with a function of type [`sbpf_runtime::run::EntryPoint`] in the C
@@ -152,6 +146,7 @@ pub(crate) fn generate(
         largest_frame,
         clif_instructions,
         clif_blocks,
+        symbols,
     } = emitted;
     Ok(GeneratedCode {
         statistics: CompileStatistics {
@@ -166,5 +161,6 @@ pub(crate) fn generate(
         entries,
         sites,
         key: analysis.key.map_or(0, Key::bits),
+        symbols,
     })
 }

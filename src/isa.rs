@@ -103,7 +103,9 @@ fn flags(options: &CompileOptions) -> Result<settings::Builder, SetError> {
     let mut flags = settings::builder();
     // Our own analyses have done what pays off; the optimiser would double the compile time.
     flags.set("opt_level", "none")?;
-    flags.set("unwind_info", "false")?;
+    // It changes no code.
+    let unwinds = options.native_names.needs_unwind_info();
+    flags.set("unwind_info", if unwinds { "true" } else { "false" })?;
     // Tail calls rely on them.
     flags.set("preserve_frame_pointers", "true")?;
     // Only accesses that were checked before; the guards of division are ours.

@@ -22,6 +22,7 @@ mod execute;
 mod functions;
 mod generated;
 mod isa;
+mod native_names;
 mod observer;
 mod program;
 mod tiers;
@@ -30,6 +31,7 @@ pub use {
     cache::{Cache, CacheOptions, CacheStatistics, CodeOrigin, DirectoryContents},
     error::CompileError,
     generated::{CompileStatistics, GeneratedCode},
+    native_names::{NativeNameFormat, NativeNames, UnknownNativeNameFormat},
     observer::{CompileObserver, Progress},
     program::{CompiledProgram, MachineCode},
     sbpf_lowering::error::LoweringError,
@@ -65,6 +67,9 @@ pub struct CompileOptions {
     /// Marks where indirect jumps may lead, and signs return addresses, on machines that have
     /// instructions for it (BTI and pointer authentication of arm64).
     pub protect_branches: bool,
+    /// Which native tools are told the names of functions. Code with names is always compiled anew,
+    /// without a look at [`Self::cache`]; it is the same code.
+    pub native_names: NativeNames,
 }
 
 impl CompileOptions {

@@ -78,6 +78,8 @@ impl<C: ContextObject> CompiledProgram<C> {
         let isa = isa::of(options)?;
         isa::assert_runs_here(&*isa)?;
         let (program, syscalls) = config::program(executable)?;
+        let named = options.native_names.with_functions_of(executable, options);
+        let options = named.as_ref().unwrap_or(options);
         let (code, origin) = options.cache.code(&program, options, &*isa)?;
         Ok(Self {
             code,

@@ -808,6 +808,8 @@ fn help_has_examples_and_exit_statuses() {
         vec!["--help"],
         vec!["run", "--help"],
         vec!["dump", "--help"],
+        vec!["explore", "--help"],
+        vec!["graph", "--help"],
         vec!["cache", "--help"],
         vec!["swap-in", "--help"],
     ] {

@@ -76,6 +76,18 @@ pub fn registers(set: RegisterSet) -> String {
     registers.join(" ")
 }
 
+/// A line of code, and the pc that it is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CodeLine {
+    /// The pc, unless the line is for none in particular.
+    pub pc: Option<u32>,
+    /// The line, without its end.
+    pub text: String,
+}
+
+/// Marks the pc at the start of a line on its way to a [`CodeLine`]; no name holds it.
+const PC_MARK: char = '\u{1}';
+
 /// The roles of a function's blocks.
 #[derive(Debug, Default)]
 pub struct Comments {
@@ -102,6 +114,37 @@ impl Comments {
     /// The function as text: its blocks with their roles, its instructions with the sBPF
     /// instructions they come from, its loads and stores with the fields of the context.
     pub fn annotate(&self, analysis: &Analysis<'_>, names: &Names, function: &Function) -> String {
+        self.text(analysis, names, function, false)
+    }
+
+    /// The same line by line, each with the pc that it is for.
+    pub fn annotate_lines(
+        &self,
+        analysis: &Analysis<'_>,
+        names: &Names,
+        function: &Function,
+    ) -> Vec<CodeLine> {
+        let text = self.text(analysis, names, function, true);
+        let line = |line: &str| {
+            let marked = line.strip_prefix(PC_MARK);
+            let (pc, text) = marked
+                .and_then(|marked| marked.split_once(PC_MARK))
+                .unwrap_or(("", line));
+            CodeLine {
+                pc: pc.parse().ok(),
+                text: text.to_string(),
+            }
+        };
+        text.lines().map(line).collect()
+    }
+
+    fn text(
+        &self,
+        analysis: &Analysis<'_>,
+        names: &Names,
+        function: &Function,
+        marks_pcs: bool,
+    ) -> String {
         let mut text = String::new();
         let mut function = function.clone();
         function.dfg.resolve_all_aliases();
@@ -118,6 +161,7 @@ impl Comments {
             context,
             rest: 0..0,
             role: None,
+            marks_pcs,
         };
         // Writing to a string can't fail.
         let _ = cranelift_codegen::write::decorate_function(&mut writer, &mut text, function);
@@ -165,14 +209,25 @@ struct Annotator<'a> {
     rest: Range<u32>,
     /// What the current CLIF block is for.
     role: Option<Role>,
+    /// Whether lines start with the pc that they are for.
+    marks_pcs: bool,
 }
 
 /// How far instructions are indented.
 const INDENT: usize = 4;
 
 impl Annotator<'_> {
+    /// Begins a line for `pc`.
+    fn mark(&self, out: &mut dyn fmt::Write, pc: Option<u32>) -> fmt::Result {
+        match pc {
+            Some(pc) if self.marks_pcs => write!(out, "{PC_MARK}{pc}{PC_MARK}"),
+            _ => Ok(()),
+        }
+    }
+
     fn write_role(&self, out: &mut dyn fmt::Write, function: &Function, role: Role) -> fmt::Result {
         let graph = &self.analysis.graph;
+        self.mark(out, role.pc())?;
         match role {
             Role::Entry => {
                 let id = name_of(function).and_then(FunctionName::unit);
@@ -209,6 +264,7 @@ impl Annotator<'_> {
             let Some(insn) = self.analysis.graph.insn(at) else {
                 break;
             };
+            self.mark(out, Some(at))?;
             writeln!(out, "{:INDENT$}; {at}: {}", "", self.names.describe(insn))?;
             self.rest.start += u32::from(insn.slots);
         }
@@ -367,6 +423,7 @@ impl FuncWriter for Annotator<'_> {
         {
             self.rest = pc..self.analysis.graph.block(id).end;
         }
+        self.mark(out, self.role.and_then(Role::pc))?;
         PlainWriter.write_block_header(out, function, block, INDENT)
     }
 
@@ -385,6 +442,7 @@ impl FuncWriter for Annotator<'_> {
         {
             self.write_insns(out, pc)?;
         }
+        self.mark(out, pc.or(self.role.and_then(Role::pc)))?;
         let mut text = String::new();
         PlainWriter.write_instruction(&mut text, function, aliases, instruction, INDENT)?;
         // The pc is in the comments already.

@@ -135,7 +135,7 @@ impl Dialect {
     }
 
     /// Whether an access of `size` bytes at `[r10 + offset]` lies in the current frame.
-    pub(crate) fn is_in_frame(&self, offset: i32, size: u32) -> bool {
+    pub fn is_in_frame(&self, offset: i32, size: u32) -> bool {
         match self.frames {
             FrameLayout::Fixed { size: frame, .. } => {
                 self.translation

@@ -8,11 +8,21 @@ use {
     crate::{
         cfg::{BlockId, Graph},
         decode::Program,
+        function::Analysis,
         insn::{Arithmetic, Operand, Operation},
         units::{UnitId, Units},
     },
     sbpf_runtime::abi::REGISTERS,
 };
+
+impl Analysis<'_> {
+    /// For each register of a `callx` in a unit the pc of the function that it is likely to call.
+    pub fn likely_callees(&self, unit: UnitId) -> [Option<u32>; REGISTERS] {
+        let targets = LikelyTargets::find(self.program, &self.graph, &self.units, unit);
+        let start = |likely: Likely| self.graph.block(likely.start).start;
+        targets.of_register.map(|likely| likely.map(start))
+    }
+}
 
 /// A function and the address by which a register names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

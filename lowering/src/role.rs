@@ -162,6 +162,38 @@ impl fmt::Display for Role {
 }
 
 impl Role {
+    /// The pc that the block belongs to, if it belongs to one.
+    pub(crate) fn pc(self) -> Option<u32> {
+        match self {
+            Self::Check { pc, .. }
+            | Self::Basic { pc, .. }
+            | Self::Budget { pc }
+            | Self::Refill { pc }
+            | Self::Found { pc }
+            | Self::TranslationEnd { pc }
+            | Self::Translation { pc }
+            | Self::Translated { pc }
+            | Self::Access { pc }
+            | Self::Interpreted { pc }
+            | Self::StretchEnd { pc }
+            | Self::Raise { pc, .. }
+            | Self::SyscallEnds { pc }
+            | Self::Unwind { pc }
+            | Self::Unlikely { pc }
+            | Self::Called { pc } => Some(pc),
+            Self::Entry
+            | Self::SpecialDivisor
+            | Self::Unaligned
+            | Self::Returned
+            | Self::TailCall { .. }
+            | Self::SharedBehind
+            | Self::SharedRaise
+            | Self::SharedUnwind
+            | Self::SharedLeave
+            | Self::SharedUnwound => None,
+        }
+    }
+
     /// Whether the block executes instructions of the program.
     pub(crate) fn has_instructions(self) -> bool {
         matches!(

@@ -11,7 +11,9 @@
 //! | `layout` | the same, asserted field by field at compile time |
 //! | [`site`] | what the runtime knows about one place in generated code |
 //! | [`code`] | code memory, never writable and executable at once |
+//! | `gdb` | the interface through which gdb learns of code (feature `gdb`) |
 //! | [`host`] | what an embedder offers |
+//! | `jitdump` | the mark by which perf finds a file of code |
 //! | [`translation`] | the region cache that inline checks read |
 //! | `callbacks` | the functions generated code calls |
 //! | [`run`] | one execution, from entry to exit |
@@ -19,7 +21,11 @@
 pub mod abi;
 mod callbacks;
 pub mod code;
+#[cfg(feature = "gdb")]
+pub mod gdb;
 pub mod host;
+#[cfg(target_os = "linux")]
+pub mod jitdump;
 mod layout;
 pub mod run;
 pub mod site;

@@ -76,6 +76,7 @@ pub(super) fn encode(key: &CodeKey, generated: &GeneratedCode) -> Vec<u8> {
         sites: Sites { accesses, calls },
         statistics,
         key: constant_key,
+        symbols: _,
     } = generated;
     let CompileStatistics {
         instructions,

@@ -95,6 +95,8 @@ impl Builder {
             seed,
             // It shapes code through the machine.
             protect_branches: _,
+            // Code with names is not in any cache.
+            native_names: _,
         } = options;
         self.number(u64::from(seed.is_some()));
         self.number(seed.unwrap_or(0));

@@ -30,7 +30,6 @@ use {
     known::KnownExecutables,
     memory::Memory,
     sbpf_lowering::decode::Program,
-    sbpf_runtime::code::CodeMemory,
     solana_sbpf::{elf::Executable, vm::ContextObject},
     statistics::Counters,
     std::{
@@ -181,10 +180,13 @@ impl Cache {
         options: &CompileOptions,
         isa: &dyn TargetIsa,
     ) -> Result<(Arc<Code>, CodeOrigin), CompileError> {
-        let Some(levels) = &self.0 else {
-            let generated = generated::generate(program, options, isa)?;
-            let code = Arc::new(generated.seal(program.dialect.frames)?);
-            return Ok((code, CodeOrigin::Compiled));
+        let levels = match &self.0 {
+            Some(levels) if !options.native_names.is_any() => levels,
+            _ => {
+                let generated = generated::generate(program, options, isa)?;
+                let code = Arc::new(generated.seal(program.dialect.frames)?);
+                return Ok((code, CodeOrigin::Compiled));
+            }
         };
         let key = CodeKey::of(program, options, isa);
         let mut origin = CodeOrigin::Compiled;
@@ -218,6 +220,9 @@ impl Cache {
         isa: &dyn TargetIsa,
     ) -> Option<(Arc<Code>, CodeOrigin)> {
         let levels = self.0.as_ref()?;
+        if options.native_names.is_any() {
+            return None;
+        }
         let key = CodeKey::of(program, options, isa);
         let mut origin = CodeOrigin::Memory;
         let code = levels.memory.find_or(key, || {
@@ -273,14 +278,16 @@ impl Levels {
             }
         };
         // Without memory for code, compiling will say so.
-        Some(Code {
-            memory: CodeMemory::seal(stored.code).ok()?,
-            entries: stored.entries,
-            sites: stored.sites,
-            frames: program.dialect.frames,
-            statistics: stored.statistics,
-            key: stored.constant_key,
-        })
+        Code::seal(
+            stored.code,
+            stored.entries,
+            stored.sites,
+            program.dialect.frames,
+            stored.statistics,
+            stored.constant_key,
+            None,
+        )
+        .ok()
     }
 
     fn store(&self, key: &CodeKey, generated: &generated::GeneratedCode) {

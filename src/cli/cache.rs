@@ -49,8 +49,11 @@ pub(crate) struct CacheArguments {
     #[arg(long, value_name = "DIR", global = true)]
     dir: Option<PathBuf>,
     /// Print JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, conflicts_with = "quiet")]
     json: bool,
+    /// Print only what went wrong
+    #[arg(long, short, global = true)]
+    quiet: bool,
 }
 
 /// What to do with the directory.
@@ -83,7 +86,12 @@ pub(crate) fn run(arguments: &CacheArguments) -> Result<Printout, Failure> {
         .filter(|directory| !directory.as_os_str().is_empty())
         .ok_or_else(|| Failure::at("--dir", format!("is missing, and {VARIABLE} is not set")))?;
     let cache = Cache::in_directory(&directory);
-    let (text, value, status) = match &arguments.action {
+    let Outcome {
+        text,
+        problems,
+        value,
+        status,
+    } = match &arguments.action {
         Action::Status => status(&cache, &directory)?,
         Action::Clear => clear(&cache, &directory)?,
         Action::Warm {
@@ -93,13 +101,35 @@ pub(crate) fn run(arguments: &CacheArguments) -> Result<Printout, Failure> {
     };
     let text = if arguments.json {
         format!("{value:#}\n")
+    } else if arguments.quiet {
+        problems
     } else {
         text
     };
     Ok(Printout { text, status })
 }
 
-type Outcome = (String, Value, u8);
+/// What an action came to.
+struct Outcome {
+    /// For people.
+    text: String,
+    /// The part of it that tells what went wrong.
+    problems: String,
+    /// For scripts.
+    value: Value,
+    status: u8,
+}
+
+impl Outcome {
+    fn done(text: String, value: Value) -> Self {
+        Self {
+            text,
+            problems: String::new(),
+            value,
+            status: 0,
+        }
+    }
+}
 
 fn status(cache: &Cache, directory: &Path) -> Result<Outcome, Failure> {
     let contents = cache.directory_contents();
@@ -117,7 +147,7 @@ fn status(cache: &Cache, directory: &Path) -> Result<Outcome, Failure> {
         "bytes": contents.bytes,
         "limit": limit,
     });
-    Ok((text, value, 0))
+    Ok(Outcome::done(text, value))
 }
 
 fn clear(cache: &Cache, directory: &Path) -> Result<Outcome, Failure> {
@@ -129,11 +159,12 @@ fn clear(cache: &Cache, directory: &Path) -> Result<Outcome, Failure> {
         "removed_programs": removed.files,
         "removed_bytes": removed.bytes,
     });
-    Ok((text, value, 0))
+    Ok(Outcome::done(text, value))
 }
 
 fn warm(cache: &Cache, paths: &[PathBuf], version: Option<Version>) -> Result<Outcome, Failure> {
     let mut text = String::new();
+    let mut problems = String::new();
     let mut values = Vec::new();
     let mut status = 0;
     for path in paths {
@@ -168,10 +199,12 @@ fn warm(cache: &Cache, paths: &[PathBuf], version: Option<Version>) -> Result<Ou
             ),
         };
         let is_stored = origin == "directory" || cache.statistics().stored > before.stored;
+        let line = format!("{}: {result}\n", path.display());
         if !is_stored {
             status = 1;
+            problems.push_str(&line);
         }
-        text.push_str(&format!("{}: {result}\n", path.display()));
+        text.push_str(&line);
         values.push(json!({
             "program": path.to_string_lossy(),
             "code_from": origin,
@@ -180,7 +213,12 @@ fn warm(cache: &Cache, paths: &[PathBuf], version: Option<Version>) -> Result<Ou
             "result": result,
         }));
     }
-    Ok((text, Value::from(values), status))
+    Ok(Outcome {
+        text,
+        problems,
+        value: Value::from(values),
+        status,
+    })
 }
 
 /// What went wrong since there were these problems only.

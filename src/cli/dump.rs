@@ -3,14 +3,12 @@
 use {
     super::{
         failure::Failure,
-        program::{LoadOptions, Program, Version, read_program},
-        run::{DialectChoice, Printout, refuse},
-        samples,
+        run::Printout,
+        source::{Source, SourceArguments, SourceProgram},
     },
     clap::Args,
     sbpf_cranelift::dump::{self, DumpError, DumpOptions, FunctionSelector, Stage},
     std::{
-        collections::BTreeMap,
         fs::File,
         io::{self, BufWriter, Write},
         path::{Path, PathBuf},
@@ -34,6 +32,8 @@ Examples:
       Shows Cranelift's IR and the machine code of one function.
   sbpf-cranelift dump program.so --emit asm --target aarch64-unknown-linux-gnu -o program.asm
       Writes the machine code for another target to a file.
+  sbpf-cranelift dump program.so --emit asm --json | jq -r '.[].function'
+      Lists all functions of native code.
   sbpf-cranelift dump filter.o --dialect ebpf --section xdp
       Shows Cranelift's IR of a program of standard eBPF.
   sbpf-cranelift dump --sample memo --emit all --function 120
@@ -50,12 +50,9 @@ Exit status:
 /// Shows the stages of compiling a program.
 #[derive(Debug, Args)]
 pub(crate) struct DumpArguments {
-    /// ELF file or assembly text
-    #[arg(required_unless_present = "sample")]
-    program: Option<PathBuf>,
-    /// A bundled program; `run --list-samples` lists them
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["program", "sbpf_version"])]
-    sample: Option<String>,
+    /// The program.
+    #[command(flatten)]
+    source: SourceArguments,
     /// Stages to show of each function, in this order, or all: insns, cfg, clif, vcode, asm
     #[arg(long, value_name = "STAGES", default_value = "clif", value_parser = stages)]
     emit: Stages,
@@ -73,24 +70,12 @@ pub(crate) struct DumpArguments {
     /// Generate code for this target [default: this machine]
     #[arg(long, value_name = "TRIPLE", value_parser = triple)]
     target: Option<Triple>,
-    /// The instruction set of the program
-    #[arg(
-        long,
-        value_name = "DIALECT",
-        value_enum,
-        default_value_t = DialectChoice::Sbpf,
-        conflicts_with = "sample"
-    )]
-    dialect: DialectChoice,
-    /// eBPF: the program with this name of a section or function [default: the first]
-    #[arg(long, value_name = "NAME")]
-    section: Option<String>,
-    /// Version of assembly text [default: v3]
-    #[arg(long, value_name = "VERSION", value_enum)]
-    sbpf_version: Option<Version>,
     /// Write to this file instead of the terminal
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write JSON: a list with stage, function and text
+    #[arg(long)]
+    json: bool,
 }
 
 /// The value of `--emit`.
@@ -125,42 +110,31 @@ impl FromIterator<Stage> for Stages {
 /// # Errors
 /// Bad input, in one line.
 pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
-    let (name, bytes) = match &arguments.program {
-        Some(path) => (path.display().to_string(), read_program(path)?),
-        None => {
-            let sample = samples::find(arguments.sample.as_deref())?;
-            (sample.program.to_string(), sample.load()?.elf)
-        }
-    };
+    let Source { name, program } = arguments.source.load()?;
     let mut options = DumpOptions::default();
     options.stages.clone_from(&arguments.emit.0);
     options.function.clone_from(&arguments.function);
     options.target.clone_from(&arguments.target);
     options.compile.protect_branches = arguments.protect_branches;
     options.compile.seed = arguments.seed;
+    let mut text = Vec::new();
     let mut output: Box<dyn Write> = match &arguments.output {
+        _ if arguments.json => Box::new(&mut text),
         None => Box::new(BufWriter::new(io::stdout().lock())),
         Some(path) => Box::new(BufWriter::new(CreatedFile { path, file: None })),
     };
-    let written = match arguments.dialect {
-        DialectChoice::Ebpf => {
-            let given = [("--sbpf-version", arguments.sbpf_version.is_some())];
-            refuse(&given, "is for programs of --dialect sbpf")?;
-            let program = super::ebpf::load(&name, &bytes, arguments.section.as_deref())?;
-            dump::write_ebpf(&program, &options, &mut output)
-        }
-        DialectChoice::Sbpf => {
-            let given = [("--section", arguments.section.is_some())];
-            refuse(&given, "is for programs of --dialect ebpf")?;
-            let load_options = LoadOptions {
-                version: arguments.sbpf_version,
-                ..LoadOptions::default()
-            };
-            let program = Program::load(&name, &bytes, load_options)?;
-            options.names = symbols(&name, &bytes, load_options);
+    let written = match program {
+        SourceProgram::Ebpf(program) => dump::write_ebpf(&program, &options, &mut output),
+        SourceProgram::Sbpf(program, names) => {
+            options.names = names;
             dump::write(&program.executable, &options, &mut output)
         }
     };
+    drop(output);
+    let written = written.and_then(|()| match arguments.json {
+        true => write_json(&text, arguments.output.as_deref()).map_err(DumpError::Write),
+        false => Ok(()),
+    });
     match written {
         Ok(()) => {}
         Err(DumpError::Write(error)) => match &arguments.output {
@@ -177,24 +151,20 @@ pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
     })
 }
 
-/// The names of the program's functions. They come from a second executable, since one with
-/// labels is compiled to other code. Without names a dump is only less readable.
-fn symbols(name: &str, bytes: &[u8], options: LoadOptions) -> BTreeMap<usize, String> {
-    let labelled = Program::load(
-        name,
-        bytes,
-        LoadOptions {
-            labels: true,
-            ..options
-        },
-    );
-    let Ok(labelled) = labelled else {
-        return BTreeMap::new();
-    };
-    let functions = labelled.executable.get_function_registry().iter();
-    functions
-        .map(|(_, (name, pc))| (pc, String::from_utf8_lossy(name).into_owned()))
-        .collect()
+/// Writes a dump as a list of its parts.
+fn write_json(dump: &[u8], path: Option<&Path>) -> io::Result<()> {
+    let dump = String::from_utf8_lossy(dump);
+    // What comes first is a line about the program.
+    let parts = dump.split("\n;;; ").skip(1).map(|part| {
+        let (title, text) = part.split_once('\n').unwrap_or((part, ""));
+        let (stage, function) = title.split_once(": ").unwrap_or((title, ""));
+        serde_json::json!({ "stage": stage, "function": function, "text": text })
+    });
+    let text = format!("{:#}\n", serde_json::Value::from_iter(parts));
+    match path {
+        None => io::stdout().lock().write_all(text.as_bytes()),
+        Some(path) => File::create(path)?.write_all(text.as_bytes()),
+    }
 }
 
 /// A file that is created when the first byte is written, so that a failure leaves an older one

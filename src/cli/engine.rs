@@ -12,7 +12,9 @@ use {
         pubkey::Pubkey,
     },
     clap::ValueEnum,
-    sbpf_cranelift::{Cache, CodeOrigin, CompileOptions, CompileStatistics, CompiledProgram},
+    sbpf_cranelift::{
+        Cache, CodeOrigin, CompileOptions, CompileStatistics, CompiledProgram, NativeNames,
+    },
     sha2::{Digest as _, Sha256},
     solana_sbpf::{
         aligned_memory::AlignedMemory,
@@ -69,6 +71,8 @@ pub(crate) struct Workload<'program> {
     pub(crate) environment: Arc<Environment>,
     /// Where code may be found.
     pub(crate) cache: Cache,
+    /// What native tools are told, unless that is for the environment to say.
+    pub(crate) native_names: Option<NativeNames>,
 }
 
 /// How a program ended.
@@ -178,9 +182,11 @@ pub(crate) fn run(
     let panicked = |panic| Refusal::Failed(format!("{} panicked: {panic}", engine.name()));
     let start = Instant::now();
     let executable = &workload.program.executable;
-    let prepared =
-        guard::catch(|| prepare(engine, executable, &compiling::options(&workload.cache)))
-            .map_err(panicked)??;
+    let mut options = compiling::options(&workload.cache);
+    if let Some(names) = &workload.native_names {
+        options.native_names.clone_from(names);
+    }
+    let prepared = guard::catch(|| prepare(engine, executable, &options)).map_err(panicked)??;
     let compile_time = start.elapsed();
     let first_run = Instant::now();
     let mut outcome = guard::catch(|| execute(&prepared, workload)).map_err(panicked)??;
@@ -322,6 +328,23 @@ impl Memory {
 
 /// Runs a prepared program once.
 fn execute(prepared: &Prepared, workload: &Workload<'_>) -> Result<Outcome, Refusal> {
+    execute_by(workload, |vm, executable, frames| {
+        enter(prepared, vm, executable, frames)
+    })
+}
+
+/// Sets up a machine for `workload`, and reports what `enter` makes of it.
+///
+/// # Errors
+/// When the memory can't be mapped.
+pub(crate) fn execute_by(
+    workload: &Workload<'_>,
+    enter: impl FnOnce(
+        &mut EbpfVm<'_, Context>,
+        &Executable<Context>,
+        &mut [CallFrame],
+    ) -> (u64, ProgramResult),
+) -> Result<Outcome, Refusal> {
     let executable = &workload.program.executable;
     let mut memory = Memory::new(workload);
     // SAFETY: `memory` lives until the end of this function; its bytes are read again only after
@@ -345,7 +368,7 @@ fn execute(prepared: &Prepared, workload: &Workload<'_>) -> Result<Outcome, Refu
     }
     let mut frames = call_frames(executable);
     let start = Instant::now();
-    let (units, result) = enter(prepared, &mut vm, executable, &mut frames);
+    let (units, result) = enter(&mut vm, executable, &mut frames);
     let run_time = start.elapsed();
     let pc = vm.registers[ebpf::FRAME_PTR_REG + 1];
     drop(vm);

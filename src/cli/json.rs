@@ -5,6 +5,7 @@ use {
         engine::{Ending, Engine, Refusal, Run},
         program_error,
         report::{AccountChange, Report},
+        trace::Frame,
     },
     base64::{Engine as _, prelude::BASE64_STANDARD},
     sbpf_cranelift::CodeOrigin,
@@ -48,6 +49,8 @@ pub(crate) fn render(report: &Report<'_>, exit_status: u8) -> String {
         "agree": report.agree(),
         "differences": differences,
         "note": report.note,
+        "backtrace": (!report.backtrace.is_empty())
+            .then(|| report.backtrace.iter().map(Frame::to_json).collect::<Vec<_>>()),
         "accounts": accounts,
         "exit_status": exit_status,
     });

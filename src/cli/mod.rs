@@ -13,29 +13,38 @@ mod dump;
 mod ebpf;
 mod elf_diagnosis;
 mod engine;
+mod explore;
 pub(crate) mod failure;
+mod functions;
+mod graph;
 mod guard;
 mod input;
 mod json;
 mod print;
+mod profile;
 pub(crate) mod program;
 mod program_error;
 mod pubkey;
 mod report;
 mod run;
 mod samples;
+mod shell;
+mod source;
 mod swap_in;
 mod syscalls;
 mod sysvars;
 mod text;
 mod token;
+mod trace;
 
 use {
     clap::{Parser, Subcommand, error::ErrorKind},
     failure::Failure,
     run::Printout,
     std::{
+        fs,
         io::{self, Write},
+        path::Path,
         process::ExitCode,
     },
 };
@@ -59,8 +68,13 @@ const AFTER_HELP: &str = "\
 Examples:
   sbpf-cranelift run                          a real token transfer, checked by the interpreter
   sbpf-cranelift run program.so --engine all  all engines side by side
+  sbpf-cranelift run program.so --profile flames.svg
+                                              where the compute units go
   sbpf-cranelift compare --quick              how fast all engines are, side by side
   sbpf-cranelift dump program.so --emit clif  how a program is compiled
+  sbpf-cranelift explore program.so -o a.html a page to look around in what it is compiled to
+  sbpf-cranelift graph program.so -o calls.svg --call-graph
+                                              which functions call each other
   sbpf-cranelift cache status --dir cache     how much compiled code is stored
   sbpf-cranelift swap-in --check              whether a host runs its programs on Cranelift
 
@@ -78,6 +92,12 @@ enum Command {
     /// Show the stages of compiling a program
     #[command(after_help = dump::AFTER_HELP)]
     Dump(dump::DumpArguments),
+    /// Write a page that shows a program beside everything it is compiled to
+    #[command(after_help = explore::AFTER_HELP)]
+    Explore(explore::ExploreArguments),
+    /// Draw the control flow of functions, or which functions call each other
+    #[command(after_help = graph::AFTER_HELP)]
+    Graph(graph::GraphArguments),
     /// Run a program of standard eBPF as the public suite bpf_conformance asks for
     #[command(after_help = ebpf::conformance::AFTER_HELP)]
     ConformancePlugin(ebpf::conformance::ConformanceArguments),
@@ -87,6 +107,12 @@ enum Command {
     /// Make an unmodified host (Mollusk, LiteSVM, a validator) run its programs on Cranelift
     #[command(after_help = swap_in::AFTER_HELP)]
     SwapIn(swap_in::SwapInArguments),
+    /// Print a script with which a shell completes commands and options
+    #[command(after_help = shell::COMPLETIONS_HELP)]
+    Completions(shell::CompletionsArguments),
+    /// Print a manual page
+    #[command(after_help = shell::MAN_HELP)]
+    Man(shell::ManArguments),
 }
 
 /// The whole program.
@@ -101,9 +127,13 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
+        Command::Explore(arguments) => explore::run(arguments),
+        Command::Graph(arguments) => graph::run(arguments),
         Command::ConformancePlugin(arguments) => ebpf::conformance::run(arguments),
         Command::Cache(arguments) => cache::run(arguments),
         Command::SwapIn(arguments) => swap_in::run(arguments),
+        Command::Completions(arguments) => Ok(shell::completions(arguments)),
+        Command::Man(arguments) => shell::man(arguments),
     });
     match result {
         Ok(Ok(printout)) => print(&printout),
@@ -113,6 +143,21 @@ pub(crate) fn main() -> ExitCode {
             fail(&Failure::new(what), DEFECT)
         }
     }
+}
+
+/// What a command hands over: to a file, or to the terminal.
+///
+/// # Errors
+/// When the file can't be written.
+fn deliver(output: Option<&Path>, text: String) -> Result<Printout, Failure> {
+    let Some(path) = output else {
+        return Ok(Printout { text, status: 0 });
+    };
+    fs::write(path, text).map_err(|error| Failure::io(path, &error))?;
+    Ok(Printout {
+        text: String::new(),
+        status: 0,
+    })
 }
 
 /// Writes a command's text. A reader that stopped listening (`| head`) is no error.

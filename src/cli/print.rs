@@ -94,6 +94,10 @@ fn push_outcome(text: &mut String, report: &Report<'_>, outcome: &Outcome, style
     if let Some(note) = &report.note {
         push_field(text, "note", note);
     }
+    for (index, frame) in report.backtrace.iter().enumerate() {
+        let label = if index == 0 { "backtrace" } else { "" };
+        push_field(text, label, &one_line(&frame.to_string()));
+    }
     for (index, line) in outcome.log.iter().enumerate() {
         let label = if index == 0 { "log" } else { "" };
         push_field(text, label, &one_line(line));

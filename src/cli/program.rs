@@ -80,6 +80,10 @@ pub(crate) struct Program {
     pub(crate) executable: Executable<Context>,
     /// Names of its imports that are not available, by slot.
     pub(crate) missing_syscalls: Vec<Import>,
+    /// The file or the text that it was loaded from.
+    pub(crate) bytes: Vec<u8>,
+    /// How it was loaded.
+    pub(crate) options: LoadOptions,
 }
 
 impl Program {
@@ -135,6 +139,8 @@ impl Program {
             is_assembly: false,
             executable,
             missing_syscalls,
+            bytes: bytes.to_vec(),
+            options,
         })
     }
 
@@ -149,6 +155,8 @@ impl Program {
             is_assembly: true,
             executable,
             missing_syscalls,
+            bytes: source.as_bytes().to_vec(),
+            options,
         })
     }
 

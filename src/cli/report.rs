@@ -6,6 +6,7 @@ use super::{
     engine::{Ending, Engine, Outcome, Refusal, Run, Workload},
     pubkey::Pubkey,
     token,
+    trace::{Frame, Traced},
 };
 use solana_sbpf::ebpf;
 
@@ -23,6 +24,8 @@ pub(crate) struct Report<'workload> {
     pub(crate) accounts: Vec<AccountChange>,
     /// An explanation of the error, where there is one to give.
     pub(crate) note: Option<String>,
+    /// Where the run ended, innermost frame first, if it ended with an error.
+    pub(crate) backtrace: Vec<Frame>,
 }
 
 /// An account before and after a run.
@@ -137,6 +140,28 @@ impl<'workload> Report<'workload> {
             differences,
             accounts: Vec::new(),
             note,
+            backtrace: Vec::new(),
+        }
+    }
+
+    /// Whether the program ended with an error of the machine or of a syscall.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.first_run()
+            .is_some_and(|run| matches!(run.outcome.ending, Ending::Failed { .. }))
+    }
+
+    /// Takes over what a run on the interpreter showed, if it was the same run.
+    pub(crate) fn add_trace(&mut self, traced: Traced) {
+        let is_same = self.first_run().is_some_and(|run| {
+            (&run.outcome.ending, run.outcome.pc, run.outcome.units)
+                == (
+                    &traced.outcome.ending,
+                    traced.outcome.pc,
+                    traced.outcome.units,
+                )
+        });
+        if is_same && self.is_failure() {
+            self.backtrace = traced.backtrace;
         }
     }
 

@@ -4,15 +4,17 @@ use {
     super::{
         engine::{self, Engine, Refusal, Workload},
         failure::{Failure, one_line},
+        functions::Functions,
         input::{DEFAULT_BUDGET, DEFAULT_HEAP, Input, REGION_BYTES_LIMIT},
         json, print,
         program::{LoadOptions, Program, Version},
         report::{Report, account_changes},
         samples,
         text::Style,
+        trace::{self, TraceArguments},
     },
     clap::{Args, ValueEnum},
-    sbpf_cranelift::Cache,
+    sbpf_cranelift::{Cache, NativeNameFormat, NativeNames},
     std::{
         io::{self, Write},
         path::PathBuf,
@@ -35,6 +37,12 @@ Examples:
       Compiles it only if its code is not in that directory, and stores it there.
   sbpf-cranelift run program.so --input input.bin --json
       Passes a file as the input region, and prints JSON.
+  sbpf-cranelift run program.so --profile flames.svg --profile-json counts.json
+      Shows in which functions the compute units go, and how often each instruction ran.
+  sbpf-cranelift run program.so --trace --trace-opcode call,callx,syscall | jq .instruction
+      Prints all calls, with registers, as lines of JSON; the report is on standard error.
+  perf record -g sbpf-cranelift run program.so --repeat 1000000 --native-names perf-map
+      Lets perf report show where compiled code spends its time; gdb does with gdb instead.
   sbpf-cranelift run filter.o --dialect ebpf --section xdp --mem 'ff ee dd' --engine all
       Runs a program of standard eBPF, as clang makes it, on a context of three bytes.
 
@@ -56,6 +64,9 @@ The JSON document of --accounts (everything may be left out):
     \"budget\": 200000, \"heap\": 32768, \"instruction_data_in_r2\": true }
   <bytes> is {\"hex\": \"…\"}, {\"base64\": \"…\"}, {\"base58\": \"…\"}, {\"text\": \"…\"},
   {\"file\": \"path\"}, {\"zeros\": n} or [1, 2, 3]. An address given before is a duplicate.
+
+An error comes with a backtrace: the program is run once more, on the interpreter, whose frames it
+shows. Lines of source are there if the ELF file has debug information (DWARF).
 
 Exit status:
   0  the program succeeded: r0 is 0, or it is assembly text or eBPF and returned anything
@@ -151,6 +162,9 @@ pub(crate) struct RunArguments {
     /// Directory to find compiled code in, or to store it in for the next time
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// Tell native tools the names of functions: perf-map, jitdump, gdb, with commas between
+    #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
+    native_names: Vec<NativeNameFormat>,
     /// Run so many times, and report the shortest run time [default: for 20 ms, at most 100 times]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: Option<u32>,
@@ -160,6 +174,9 @@ pub(crate) struct RunArguments {
     /// Print only the result, and differences if there are any
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// What to write down about the run
+    #[command(flatten)]
+    pub(crate) trace: TraceArguments,
 }
 
 /// A number in decimal or hexadecimal, with `_` between digits if that helps.
@@ -221,6 +238,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
             .cache
             .as_ref()
             .map_or_else(Cache::none, Cache::in_directory),
+        native_names: native_names(arguments, &program),
     };
     let runs = engines(arguments, about.is_some())
         .into_iter()
@@ -238,13 +256,42 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
         report.accounts =
             account_changes(instruction, serialized, &run.outcome.input, &input.labels);
     }
+    if arguments.trace.is_any() {
+        report.add_trace(trace::run(&workload, &arguments.trace)?);
+    } else if report.is_failure()
+        && !arguments.quiet
+        && let Ok(traced) = trace::run(&workload, &arguments.trace)
+    {
+        report.add_trace(traced);
+    }
     let status = u8::from(!report.is_success());
     let text = if arguments.json {
         json::render(&report, status)
     } else {
         print::render(&report, Style::of_standard_output(), arguments.quiet)
     };
+    if arguments.trace.takes_standard_output() {
+        // There is nowhere to report that this failed.
+        let _ = io::stderr().write_all(text.as_bytes());
+        let text = String::new();
+        return Ok(Printout { text, status });
+    }
     Ok(Printout { text, status })
+}
+
+/// The names that native tools are told, if any.
+fn native_names(arguments: &RunArguments, program: &Program) -> Option<NativeNames> {
+    let mut names = NativeNames::default();
+    if !arguments.native_names.is_empty() {
+        names.formats.clone_from(&arguments.native_names);
+    }
+    if names.formats.is_empty() {
+        return None;
+    }
+    let functions = Functions::of(program);
+    let functions = functions.iter();
+    names.functions = functions.map(|(pc, name)| (pc, name.to_string())).collect();
+    Some(names)
 }
 
 /// Refuses options that are given and have no meaning.
@@ -257,13 +304,18 @@ pub(crate) fn refuse(options: &[(&str, bool)], why: &str) -> Result<(), Failure>
 
 impl RunArguments {
     /// Options that only programs of sBPF have, and whether they are given.
-    pub(crate) fn of_sbpf(&self) -> [(&'static str, bool); 5] {
+    pub(crate) fn of_sbpf(&self) -> [(&'static str, bool); 9] {
+        let [trace, profile, profile_json] = self.trace.given();
         [
             ("--input", self.input.is_some()),
             ("--accounts", self.accounts.is_some()),
             ("--heap", self.heap.is_some()),
             ("--sbpf-version", self.sbpf_version.is_some()),
             ("--unaligned-mapping", self.unaligned_mapping),
+            ("--native-names", !self.native_names.is_empty()),
+            trace,
+            profile,
+            profile_json,
         ]
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers, times and colours for people.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{ffi::OsStr, io::IsTerminal, time::Duration};
 
 /// `number` with a comma between each three digits.
 pub(crate) fn grouped(number: u64) -> String {
@@ -53,9 +53,15 @@ pub(crate) struct Style {
 impl Style {
     /// Colours only for a terminal, and not when `NO_COLOR` is set (<https://no-color.org>).
     pub(crate) fn of_standard_output() -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let no_colour = std::env::var_os("NO_COLOR");
+        Self::of(no_colour.as_deref(), std::io::stdout().is_terminal())
+    }
+
+    /// The same for this value of `NO_COLOR`. An empty one counts as none.
+    fn of(no_colour: Option<&OsStr>, is_terminal: bool) -> Self {
+        let refused = no_colour.is_some_and(|value| !value.is_empty());
         Self {
-            colour: !refused && std::io::stdout().is_terminal(),
+            colour: !refused && is_terminal,
         }
     }
 
@@ -77,6 +83,14 @@ impl Style {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_terminal_has_colours_unless_they_are_refused() {
+        let colour =
+            |value: Option<&str>, is_terminal| Style::of(value.map(OsStr::new), is_terminal).colour;
+        assert!(colour(None, true) && colour(Some(""), true));
+        assert!(!colour(Some("1"), true) && !colour(None, false));
+    }
 
     #[test]
     fn numbers_are_grouped() {

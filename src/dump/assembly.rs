@@ -4,13 +4,13 @@ use {
     super::DumpError,
     cranelift_codegen::{Context, FinalizedRelocTarget, isa::TargetIsa},
     sbpf_lowering::{
-        comments::Names,
+        comments::{CodeLine, Names},
         function::{Analysis, FunctionName},
     },
     std::io,
 };
 
-/// Disassembles the function that `context` holds compiled.
+/// Writes the disassembly of the function that `context` holds compiled.
 pub(super) fn write(
     analysis: &Analysis<'_>,
     names: &Names,
@@ -18,8 +18,22 @@ pub(super) fn write(
     context: &Context,
     output: &mut impl io::Write,
 ) -> Result<(), DumpError> {
+    for line in lines(analysis, names, isa, context)? {
+        writeln!(output, "{}", line.text)?;
+    }
+    Ok(())
+}
+
+/// Disassembles the function that `context` holds compiled.
+pub(super) fn lines(
+    analysis: &Analysis<'_>,
+    names: &Names,
+    isa: &dyn TargetIsa,
+    context: &Context,
+) -> Result<Vec<CodeLine>, DumpError> {
+    let mut lines = Vec::new();
     let Some(compiled) = context.compiled_code() else {
-        return Ok(());
+        return Ok(lines);
     };
     let failed = |error: &dyn std::fmt::Display| DumpError::Disassembly(error.to_string());
     let capstone = isa.to_capstone().map_err(|error| failed(&error))?;
@@ -45,7 +59,8 @@ pub(super) fn write(
             && pc.replace(at) != Some(at)
             && let Some(insn) = analysis.graph.insn(at)
         {
-            writeln!(output, "; {at}: {}", names.describe(insn))?;
+            let text = format!("; {at}: {}", names.describe(insn));
+            lines.push(CodeLine { pc, text });
         }
         let mnemonic = instruction.mnemonic().unwrap_or("?");
         let operands = instruction.op_str().unwrap_or_default();
@@ -65,16 +80,18 @@ pub(super) fn write(
                 None => line.push_str(&format!("  ; {:?}", relocation.kind)),
             }
         }
-        writeln!(output, "{}", line.trim_end())?;
+        lines.push(CodeLine {
+            pc: location,
+            text: line.trim_end().to_string(),
+        });
     }
     let frame = compiled
         .buffer
         .frame_layout()
         .map_or(0, |layout| layout.frame_to_fp_offset);
-    writeln!(
-        output,
-        "; {} bytes of code, {frame} bytes of frame",
-        code.len()
-    )?;
-    Ok(())
+    lines.push(CodeLine {
+        pc: None,
+        text: format!("; {} bytes of code, {frame} bytes of frame", code.len()),
+    });
+    Ok(lines)
 }

@@ -21,6 +21,7 @@
 //! `clif,asm`, `clif:entrypoint`, `all:120>/tmp/dumps`. What goes wrong with a dump is reported to
 //! standard error and never affects the compilation.
 
+pub mod anatomy;
 #[cfg(feature = "disassembly")]
 mod assembly;
 mod environment;
@@ -262,7 +263,7 @@ pub fn write<C: ContextObject>(
     output: &mut impl io::Write,
 ) -> Result<(), DumpError> {
     let (program, _) = config::program(executable)?;
-    let names = names(executable, &program, options);
+    let names = names(executable, &program, &options.names);
     let title = format!("sBPF {:?}", executable.get_sbpf_version());
     write_program(&title, &program, &names, options, output)
 }
@@ -277,14 +278,7 @@ pub fn write_ebpf(
     options: &DumpOptions,
     output: &mut impl io::Write,
 ) -> Result<(), DumpError> {
-    let helpers = program.helpers().iter();
-    let mut names = Names {
-        syscalls: helpers.map(|number| format!("helper {number}")).collect(),
-        ..Names::default()
-    };
-    name_functions(&mut names, options.names.clone());
-    name_functions(&mut names, program.names().clone());
-    name_functions(&mut names, [(program.entry(), "entry".to_string())]);
+    let names = names_of_ebpf(program, &options.names);
     write_program("eBPF", &program.lowering(), &names, options, output)
 }
 
@@ -349,11 +343,25 @@ fn isa(options: &DumpOptions) -> Result<Option<OwnedTargetIsa>, DumpError> {
     })
 }
 
+/// What the functions and helpers of a program of standard eBPF are called.
+#[cfg(feature = "ebpf")]
+fn names_of_ebpf(program: &crate::ebpf::Program, more: &BTreeMap<usize, String>) -> Names {
+    let helpers = program.helpers().iter();
+    let mut names = Names {
+        syscalls: helpers.map(|number| format!("helper {number}")).collect(),
+        ..Names::default()
+    };
+    name_functions(&mut names, more.clone());
+    name_functions(&mut names, program.names().clone());
+    name_functions(&mut names, [(program.entry(), "entry".to_string())]);
+    names
+}
+
 /// What the program's functions and syscalls are called.
 fn names<C: ContextObject>(
     executable: &Executable<C>,
     program: &Program<'_>,
-    options: &DumpOptions,
+    more: &BTreeMap<usize, String>,
 ) -> Names {
     let syscalls = config::registered_syscalls(executable).into_iter();
     let mut names = Names {
@@ -364,7 +372,7 @@ fn names<C: ContextObject>(
     };
     let registered = executable.get_function_registry().iter();
     let text = |name| String::from_utf8_lossy(name).into_owned();
-    name_functions(&mut names, options.names.clone());
+    name_functions(&mut names, more.clone());
     name_functions(
         &mut names,
         registered.map(|(_, (name, pc))| (pc, text(name))),

@@ -8,6 +8,7 @@ use {
         CompileError, CompileStatistics,
         generated::{self, GeneratedCode},
         isa,
+        native_names::Announced,
     },
     sbpf_lowering::function::Sites,
     sbpf_runtime::{code::CodeMemory, run::Image},
@@ -16,6 +17,8 @@ use {
 /// A program compiled to native code, ready to be run by any number of threads at once.
 #[derive(Debug)]
 pub struct CompiledProgram {
+    /// What native tools know. It is dropped first, so that they forget code before it is gone.
+    _announced: Option<Announced>,
     program: Program,
     code: CodeMemory,
     entries: Vec<u32>,
@@ -27,6 +30,10 @@ pub struct CompiledProgram {
 impl CompiledProgram {
     pub(super) fn new(program: &Program) -> Result<Self, CompileError> {
         let options = &program.inner.options.compile;
+        let names = program.names().iter();
+        let names = names.map(|(pc, name)| (*pc, name.as_str().into()));
+        let named = options.native_names.with_functions(names, options);
+        let options = named.as_ref().unwrap_or(options);
         let isa = isa::of(options)?;
         isa::assert_runs_here(&*isa)?;
         let GeneratedCode {
@@ -35,10 +42,13 @@ impl CompiledProgram {
             sites,
             statistics,
             key,
+            symbols,
         } = generated::generate(&program.lowering(), options, &*isa)?;
+        let code = CodeMemory::seal(&code)?;
         Ok(Self {
+            _announced: symbols.map(|symbols| symbols.announce(&code)),
             program: program.clone(),
-            code: CodeMemory::seal(&code)?,
+            code,
             entries,
             sites,
             statistics,

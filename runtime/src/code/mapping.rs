@@ -12,7 +12,7 @@ use {
 ///
 /// # Errors
 /// When the system does not tell.
-pub(super) fn page_size() -> io::Result<usize> {
+pub(crate) fn page_size() -> io::Result<usize> {
     // SAFETY: it reads a constant of the system.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(size).map_err(|_| io::Error::last_os_error())

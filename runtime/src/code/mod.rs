@@ -20,7 +20,7 @@ mod platform;
 
 mod instruction_cache;
 #[cfg(unix)]
-mod mapping;
+pub(crate) mod mapping;
 
 use {
     crate::run::EntryPoint,

@@ -25,6 +25,8 @@ pub(crate) mod subject;
 mod tables;
 pub(crate) mod workloads;
 
+pub(crate) use report::{check_writable, write_file};
+
 use {
     super::{
         failure::Failure,
@@ -34,7 +36,7 @@ use {
     clap::{Args, ValueEnum},
     counter::InstructionCounter,
     progress::Progress,
-    report::{Circumstances, Report, check_writable, circumstances, write_file},
+    report::{Circumstances, Report, circumstances},
     selection::Selection,
     settings::Settings,
     std::path::PathBuf,

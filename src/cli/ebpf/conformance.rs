@@ -51,7 +51,11 @@ const NAME: &str = "conformance-plugin";
 /// Puts the command first: the suite's runner passes the memory before what it was told to pass.
 pub(crate) fn reorder(mut words: Vec<OsString>) -> Vec<OsString> {
     let is_name = |word: Option<&OsString>| word.is_some_and(|word| word == NAME);
-    if is_name(words.get(2)) && !is_name(words.get(1)) {
+    // Commands that take the name of another one; memory is in hexadecimal.
+    let asks_about_it = words
+        .get(1)
+        .is_some_and(|word| word == "help" || word == "man");
+    if is_name(words.get(2)) && !is_name(words.get(1)) && !asks_about_it {
         words.swap(1, 2);
     }
     words

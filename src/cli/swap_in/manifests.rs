@@ -100,6 +100,7 @@ fn adapter_manifest(root: &Table, upstream: &Table) -> Table {
         ("disassembly", vec!["cranelift-codegen/disas".to_owned()]),
         // Known, so that nothing warns, and never enabled.
         ("ebpf", Vec::new()),
+        ("gdb", Vec::new()),
         // The facade itself has the hand-written JIT as the lower tier.
         ("hand-written", Vec::new()),
         ("tracer", traces),

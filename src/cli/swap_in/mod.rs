@@ -12,6 +12,7 @@ use {
     super::{failure::Failure, run::Printout},
     clap::Args,
     directory::Directory,
+    serde_json::{Value, json},
     source::Source,
     std::path::{Path, PathBuf},
     versions::Known,
@@ -55,6 +56,12 @@ pub(crate) struct SwapInArguments {
     /// The host's manifest, for --check [default: that of this folder]
     #[arg(long, value_name = "FILE", requires = "check")]
     manifest_path: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
+    /// Print nothing; the exit status tells
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 /// Runs the command.
@@ -62,13 +69,19 @@ pub(crate) struct SwapInArguments {
 /// # Errors
 /// Unknown version, a directory that is not ours to write, or a failing cargo.
 pub(crate) fn run(arguments: &SwapInArguments) -> Result<Printout, Failure> {
-    match (&arguments.sbpf, &arguments.out) {
-        (Some(version), Some(out)) => write(version, out),
-        _ => check::check(arguments.manifest_path.as_deref()),
+    let (mut printout, value) = match (&arguments.sbpf, &arguments.out) {
+        (Some(version), Some(out)) => write(version, out)?,
+        _ => check::check(arguments.manifest_path.as_deref())?,
+    };
+    if arguments.json {
+        printout.text = format!("{value:#}\n");
+    } else if arguments.quiet {
+        printout.text.clear();
     }
+    Ok(printout)
 }
 
-fn write(version: &str, out: &Path) -> Result<Printout, Failure> {
+fn write(version: &str, out: &Path) -> Result<(Printout, Value), Failure> {
     let known = Known::find(version)?;
     let mut directory = Directory::open(out)?;
     let source = Source::of_registry(known.version, directory.path())?;
@@ -94,10 +107,13 @@ fn write(version: &str, out: &Path) -> Result<Printout, Failure> {
         directory.write(format!("upstream/{path}"), contents)?;
     }
     directory.finish()?;
-    Ok(Printout {
-        text: lines_to_paste(known, &directory)?,
-        status: 0,
-    })
+    let text = lines_to_paste(known, &directory)?;
+    let value = json!({
+        "version": known.version,
+        "directory": directory.path().to_string_lossy(),
+        "lines_to_paste": text,
+    });
+    Ok((Printout { text, status: 0 }, value))
 }
 
 fn lines_to_paste(known: &Known, directory: &Directory) -> Result<String, Failure> {

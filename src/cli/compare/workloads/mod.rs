@@ -21,7 +21,11 @@ use {
         memory::Memory,
         subject::{Family, Native, Subject},
     },
-    crate::cli::{context::Environment, failure::Failure, program::Program},
+    crate::cli::{
+        context::Environment,
+        failure::Failure,
+        program::{LoadOptions, Program},
+    },
     solana_sbpf::{
         assembler::assemble,
         ebpf,
@@ -133,6 +137,8 @@ pub(crate) fn assembled(
         is_assembly: true,
         executable,
         missing_syscalls: Vec::new(),
+        bytes: Vec::new(),
+        options: LoadOptions::default(),
     })
 }
 

@@ -1,0 +1,125 @@
+//! Graphs as pictures and for Graphviz.
+
+use {
+    super::{assert_refused, output, profile, program, scratch, text},
+    roxmltree::{Document, Node},
+    std::{fmt::Write as _, fs},
+};
+
+/// The elements of a picture with this class.
+fn with_class<'a>(picture: &'a Document<'_>, class: &str) -> Vec<Node<'a, 'a>> {
+    let has_class = |node: &Node<'_, '_>| {
+        let mut classes = node.attribute("class").unwrap_or_default().split(' ');
+        classes.any(|other| other == class)
+    };
+    picture.descendants().filter(has_class).collect()
+}
+
+/// All text of an element.
+fn words(node: &Node<'_, '_>) -> String {
+    let texts = node
+        .descendants()
+        .filter(|node| node.tag_name().name() == "text");
+    let texts: Vec<&str> = texts.filter_map(|node| node.text()).collect();
+    texts.join("\n")
+}
+
+#[test]
+fn blocks_are_drawn_with_their_instructions() {
+    let svg = output(&["graph", &program(), "--profile", &profile("picture.json")]);
+    let picture = Document::parse(&svg).expect("it is XML");
+    let nodes = with_class(&picture, "node");
+    assert_eq!(nodes.len(), 4);
+    assert_eq!(with_class(&picture, "edge").len(), 4);
+    assert_eq!(with_class(&picture, "jump").len(), 1);
+    let hot = with_class(&picture, "heat9");
+    assert_eq!(hot[0].attribute("data-pc"), Some("6"));
+    let text = words(&hot[0]);
+    assert!(
+        text.starts_with("6: cost 5, checks for 7, × 16\n6 load8 r4, [r2+0]"),
+        "{text}"
+    );
+    // Nodes do not lie on each other.
+    let tops: Vec<f64> = nodes
+        .iter()
+        .filter_map(|node| node.first_element_child()?.attribute("y")?.parse().ok())
+        .collect();
+    assert!(
+        tops.windows(2).all(|pair| pair[0] + 20.0 < pair[1]),
+        "{tops:?}"
+    );
+}
+
+#[test]
+fn functions_are_drawn_with_their_calls() {
+    let svg = output(&["graph", &program(), "--call-graph", "--format", "svg"]);
+    let picture = Document::parse(&svg).expect("it is XML");
+    let nodes: Vec<String> = with_class(&picture, "node").iter().map(words).collect();
+    assert_eq!(
+        nodes,
+        [
+            "entrypoint\npc 0, 14 instructions",
+            "function_twice\npc 14, 3 instructions"
+        ]
+    );
+    assert_eq!(with_class(&picture, "call").len(), 1);
+}
+
+#[test]
+fn graphviz_gets_the_same() {
+    let path = scratch("flow.dot");
+    let arguments = ["graph", &program(), "--format", "dot", "-o", &text(&path)];
+    assert_eq!(output(&arguments), "");
+    let dot = fs::read_to_string(&path).expect("it was written");
+    assert!(dot.starts_with("digraph \"entrypoint\" {\n") && dot.ends_with("}\n"));
+    assert_eq!(dot.matches(" -> ").count(), 4);
+    assert!(dot.contains("n1 -> n1 [color="));
+    assert!(dot.contains(r"6: cost 5, checks for 7\l6 load8 r4, [r2+0]\l"));
+}
+
+#[test]
+fn a_function_is_chosen_by_name_or_pc() {
+    let program = program();
+    for function in ["function_twice", "15", "0xf"] {
+        let svg = output(&["graph", &program, "--function", function]);
+        assert!(svg.contains("<title>function_twice</title>"), "{function}");
+    }
+    assert_refused(
+        &["graph", &program, "--function", "nothing"],
+        "--function: there is no function \"nothing\" that can be reached",
+    );
+    assert_refused(
+        &["graph", &program, "--function", "17"],
+        "--function: no instruction at pc 17 can be reached",
+    );
+    assert_refused(
+        &["graph", &program, "--function", "1", "--call-graph"],
+        "cannot be used with",
+    );
+}
+
+#[test]
+fn what_is_too_large_for_a_picture_is_for_graphviz() {
+    let path = scratch("branches.s");
+    let mut source = "entrypoint:\n".to_string();
+    for number in 0..400 {
+        let _ = write!(
+            source,
+            "jeq r1, {number}, next{number}\nadd64 r0, 1\nnext{number}:\n"
+        );
+    }
+    source += "exit\n";
+    fs::write(&path, source).expect("the file can be written");
+    let path = text(&path);
+    assert_refused(
+        &["graph", &path],
+        "is too much for a picture; --format dot has no limit",
+    );
+    let dot = output(&["graph", &path, "--format", "dot"]);
+    assert_eq!(
+        dot.lines().filter(|line| line.contains("label=")).count(),
+        801
+    );
+    // The page says so in its place.
+    assert!(output(&["explore", &path]).len() > 10_000);
+}

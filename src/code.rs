@@ -20,6 +20,8 @@ pub(crate) struct Code {
     pub(crate) sites: Sites,
     pub(crate) frames: FrameLayout,
     pub(crate) statistics: CompileStatistics,
+    /// What hides constants in the code; 0 if nothing does.
+    pub(crate) key: u64,
 }
 
 impl Code {
@@ -33,6 +35,7 @@ impl Code {
         sites: Sites,
         frames: FrameLayout,
         statistics: CompileStatistics,
+        key: u64,
         symbols: Option<Symbols>,
     ) -> io::Result<Self> {
         let memory = CodeMemory::seal(code)?;
@@ -43,6 +46,7 @@ impl Code {
             sites,
             frames,
             statistics,
+            key,
         })
     }
 
@@ -61,6 +65,7 @@ impl Code {
             entries: &self.entries,
             accesses: &self.sites.accesses,
             calls: &self.sites.calls,
+            key: self.key,
         }
     }
 }

@@ -55,7 +55,32 @@ pub(crate) fn dialect(version: SBPFVersion, config: &Config) -> Result<Dialect, 
         },
         meter: config.enable_instruction_meter,
         translation: config.enable_address_translation,
+        hides_constants: hides_constants(config),
+        padding_rate: padding_rate(config),
     })
+}
+
+/// `Config` has what concerns generated code only with upstream's feature `jit`; without it this is
+/// the default.
+#[cfg(feature = "hand-written")]
+fn hides_constants(config: &Config) -> bool {
+    config.sanitize_user_provided_values
+}
+
+#[cfg(not(feature = "hand-written"))]
+fn hides_constants(_: &Config) -> bool {
+    true
+}
+
+/// As [`hides_constants`].
+#[cfg(feature = "hand-written")]
+fn padding_rate(config: &Config) -> u32 {
+    config.noop_instruction_rate
+}
+
+#[cfg(not(feature = "hand-written"))]
+fn padding_rate(_: &Config) -> u32 {
+    256
 }
 
 /// A program for the lowering, and the syscalls that its numbers stand for.

@@ -3,7 +3,7 @@
 //! Calls between functions are relative, so the code runs wherever it is mapped.
 
 use {
-    crate::{CompileError, CompileOptions, functions, native_names::Symbols},
+    crate::{CompileError, CompileOptions, diversity::Diversity, functions, native_names::Symbols},
     cranelift_codegen::{Context, FinalizedRelocTarget, binemit::Reloc, isa::TargetIsa},
     sbpf_lowering::function::{Analysis, FunctionName, Sites},
     std::collections::HashMap,
@@ -20,7 +20,7 @@ fn reach(architecture: Architecture) -> usize {
     }
 }
 
-/// Functions start at multiples of this.
+/// Functions start at multiples of this, unless where they start is random.
 const ALIGNMENT: usize = 16;
 
 /// Machine code of a whole program, not yet executable.
@@ -42,6 +42,17 @@ pub(crate) struct Emitted {
     pub(crate) symbols: Option<Symbols>,
 }
 
+/// `int3`
+const BREAKPOINT: u8 = 0xcc;
+
+/// A function that has no place yet.
+struct Piece {
+    name: FunctionName,
+    code: Vec<u8>,
+    /// Relative to its start.
+    fixups: Vec<Fixup>,
+}
+
 /// A call whose target is not yet known.
 struct Fixup {
     at: usize,
@@ -58,8 +69,10 @@ pub(crate) fn emit(
     analysis: &Analysis<'_>,
     isa: &dyn TargetIsa,
     options: &CompileOptions,
+    diversity: &mut Diversity,
 ) -> Result<Emitted, CompileError> {
-    emit_within(analysis, isa, options, reach(isa.triple().architecture))
+    let limit = reach(isa.triple().architecture);
+    emit_within(analysis, isa, options, diversity, limit)
 }
 
 /// [`emit`], if the code has at most `limit` bytes.
@@ -67,6 +80,7 @@ fn emit_within(
     analysis: &Analysis<'_>,
     isa: &dyn TargetIsa,
     options: &CompileOptions,
+    diversity: &mut Diversity,
     limit: usize,
 ) -> Result<Emitted, CompileError> {
     let mut emitted = Emitted {
@@ -74,6 +88,8 @@ fn emit_within(
         ..Emitted::default()
     };
     let mut fixups = Vec::new();
+    let mut pieces = Vec::new();
+    let mut length = 0;
     let total = analysis.functions().len();
     let mut done = 0;
     options.tell(done, total)?;
@@ -82,13 +98,21 @@ fn emit_within(
         options.tell(done, total)?;
         emitted.clif_instructions += function.clif_instructions;
         emitted.clif_blocks += function.clif_blocks;
-        append(
-            &mut emitted,
-            &mut fixups,
-            function.name,
-            &function.context,
-            limit,
-        )?;
+        let Some(piece) = piece(&mut emitted, function.name, &function.context)? else {
+            return Ok(());
+        };
+        length += piece.code.len();
+        if length > limit {
+            return Err(CompileError::CodeTooLarge { limit });
+        }
+        // Names are made from the function, which is gone later: then the order is not random.
+        if emitted.symbols.is_none() {
+            pieces.push(piece);
+            return Ok(());
+        }
+        let index = emitted.offsets.len();
+        let padding = diversity.padding(index, piece.code.len(), isa.triple().architecture);
+        place(&mut emitted, &mut fixups, piece, padding, isa)?;
         if let (Some(symbols), Some(start)) =
             (&mut emitted.symbols, emitted.offsets.get(&function.name))
         {
@@ -97,29 +121,29 @@ fn emit_within(
         Ok(())
     })?;
     emitted.sites = sites;
+    diversity.shuffle(&mut pieces);
+    for (index, piece) in pieces.into_iter().enumerate() {
+        let padding = diversity.padding(index, piece.code.len(), isa.triple().architecture);
+        place(&mut emitted, &mut fixups, piece, padding, isa)?;
+        if emitted.code.len() > limit {
+            return Err(CompileError::CodeTooLarge { limit });
+        }
+    }
     for fixup in &fixups {
         apply(&mut emitted, fixup)?;
     }
     Ok(emitted)
 }
 
-fn append(
+/// Takes over the machine code of a function.
+fn piece(
     emitted: &mut Emitted,
-    fixups: &mut Vec<Fixup>,
     name: FunctionName,
     context: &Context,
-    limit: usize,
-) -> Result<(), CompileError> {
+) -> Result<Option<Piece>, CompileError> {
     let Some(compiled) = context.compiled_code() else {
-        return Ok(());
+        return Ok(None);
     };
-    let start = emitted.code.len().next_multiple_of(ALIGNMENT);
-    if start + compiled.code_buffer().len() > limit {
-        return Err(CompileError::CodeTooLarge { limit });
-    }
-    emitted.code.resize(start, 0);
-    emitted.code.extend_from_slice(compiled.code_buffer());
-    emitted.offsets.insert(name, start as u32);
     let frame = compiled
         .buffer
         .frame_layout()
@@ -130,6 +154,7 @@ fn append(
     emitted.largest_frame = emitted
         .largest_frame
         .max(frame as usize + arguments + linkage);
+    let mut fixups = Vec::new();
     for relocation in compiled.buffer.relocs() {
         let target = match &relocation.target {
             FinalizedRelocTarget::ExternalName(name) => {
@@ -140,14 +165,50 @@ fn append(
         let Some(target) = target else {
             return Err(unexpected(relocation.kind));
         };
-        let at = start + relocation.offset as usize;
         fixups.push(Fixup {
-            at,
+            at: relocation.offset as usize,
             kind: relocation.kind,
             addend: relocation.addend,
             target,
         });
     }
+    Ok(Some(Piece {
+        name,
+        code: compiled.code_buffer().to_vec(),
+        fixups,
+    }))
+}
+
+/// Puts a function behind the others, after so many bytes of padding.
+fn place(
+    emitted: &mut Emitted,
+    fixups: &mut Vec<Fixup>,
+    piece: Piece,
+    padding: usize,
+    isa: &dyn TargetIsa,
+) -> Result<(), CompileError> {
+    let code = &mut emitted.code;
+    let start = if padding == 0 {
+        code.len().next_multiple_of(ALIGNMENT)
+    } else {
+        code.len() + padding
+    };
+    // Nothing goes on from one function into the next.
+    let filling = match isa.triple().architecture {
+        Architecture::X86_64 => BREAKPOINT,
+        // All zeros are an undefined instruction.
+        _ => 0,
+    };
+    code.resize(start, filling);
+    code.extend_from_slice(&piece.code);
+    let offset = u32::try_from(start).map_err(|_| CompileError::CodeTooLarge {
+        limit: u32::MAX as usize,
+    })?;
+    emitted.offsets.insert(piece.name, offset);
+    fixups.extend(piece.fixups.into_iter().map(|fixup| Fixup {
+        at: start + fixup.at,
+        ..fixup
+    }));
     Ok(())
 }
 
@@ -211,12 +272,15 @@ mod tests {
         };
         let options = CompileOptions {
             target: Some(target.parse().expect("it is a triple")),
+            seed: Some(1),
             ..CompileOptions::default()
         };
         let isa = isa::of(&options)?;
         let analysis = sbpf_lowering::analyse(&program)?;
         let limit = limit.unwrap_or_else(|| reach(isa.triple().architecture));
-        Ok(emit_within(&analysis, &*isa, &options, limit)?.code.len())
+        let mut diversity = Diversity::new(&options, 256)?;
+        let emitted = emit_within(&analysis, &*isa, &options, &mut diversity, limit)?;
+        Ok(emitted.code.len())
     }
 
     #[test]

@@ -8,6 +8,12 @@ use {sbpf_lowering::error::LoweringError, std::io};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
+    /// The operating system has no random numbers, which tell one compilation from the next.
+    #[error("there are no random numbers: {reason}")]
+    Random {
+        /// Why.
+        reason: String,
+    },
     /// Code can't be generated for the processor that was asked for.
     #[error("no code can be generated for {target}: {reason}")]
     UnsupportedTarget {

@@ -5,12 +5,13 @@ use {
         CompileError, CompileOptions,
         code::Code,
         config,
+        diversity::Diversity,
         emit::{self, Emitted},
         isa,
         native_names::Symbols,
     },
     cranelift_codegen::isa::TargetIsa,
-    sbpf_lowering::{decode::Program, dialect::FrameLayout, function::Sites},
+    sbpf_lowering::{decode::Program, dialect::FrameLayout, function::Sites, hidden::Key},
     sbpf_runtime::site::{AccessSite, CallSite},
     solana_sbpf::{elf::Executable, vm::ContextObject},
     std::io,
@@ -44,6 +45,7 @@ pub struct GeneratedCode {
     pub(crate) entries: Vec<u32>,
     pub(crate) sites: Sites,
     pub(crate) statistics: CompileStatistics,
+    pub(crate) key: u64,
     /// What native tools are to be told.
     pub(crate) symbols: Option<Symbols>,
 }
@@ -63,15 +65,19 @@ impl GeneratedCode {
     }
 
     /// Makes the code executable.
+    ///
+    /// # Errors
+    /// When the operating system refuses the memory.
     pub(crate) fn seal(self, frames: FrameLayout) -> io::Result<Code> {
         let Self {
             code,
             entries,
             sites,
             statistics,
+            key,
             symbols,
         } = self;
-        Code::seal(&code, entries, sites, frames, statistics, symbols)
+        Code::seal(&code, entries, sites, frames, statistics, key, symbols)
     }
 
     /// The code; it starts with a function of type [`sbpf_runtime::run::EntryPoint`] in the C
@@ -95,6 +101,12 @@ impl GeneratedCode {
         &self.sites.calls
     }
 
+    /// What hides constants in the code, to be given to [`sbpf_runtime::run::Image`]; 0 if nothing
+    /// does.
+    pub fn key(&self) -> u64 {
+        self.key
+    }
+
     /// Sizes of the code and of what it was made from.
     pub fn statistics(&self) -> CompileStatistics {
         self.statistics
@@ -107,8 +119,12 @@ pub(crate) fn generate(
     options: &CompileOptions,
     isa: &dyn TargetIsa,
 ) -> Result<GeneratedCode, CompileError> {
-    let analysis = sbpf_lowering::analyse(program)?;
-    let emitted = emit::emit(&analysis, isa, options)?;
+    let mut analysis = sbpf_lowering::analyse(program)?;
+    let mut diversity = Diversity::new(options, program.dialect.padding_rate)?;
+    if isa::hides_constants(isa, &program.dialect) {
+        analysis.hide_constants(diversity.key());
+    }
+    let emitted = emit::emit(&analysis, isa, options, &mut diversity)?;
     // Generated code has checked a pc against the text's length when it looks it up.
     let length = if analysis.has_indirect_calls() {
         program.len()
@@ -144,6 +160,7 @@ pub(crate) fn generate(
         code,
         entries,
         sites,
+        key: analysis.key.map_or(0, Key::bits),
         symbols,
     })
 }

@@ -6,7 +6,8 @@ use {
         isa::{self, CallConv, OwnedTargetIsa, TargetIsa},
         settings::{self, Configurable, SetError},
     },
-    target_lexicon::{Endianness, PointerWidth, Triple},
+    sbpf_lowering::dialect::Dialect,
+    target_lexicon::{Architecture, Endianness, OperatingSystem, PointerWidth, Triple},
 };
 
 /// The machine that `options` name.
@@ -72,10 +73,30 @@ fn finish(
     target: &Triple,
     options: &CompileOptions,
 ) -> Result<OwnedTargetIsa, CompileError> {
+    let mut builder = builder;
     let flags = flags(options).map_err(|reason| unsupported(target, reason))?;
+    if options.protect_branches {
+        protect_branches(&mut builder, target).map_err(|reason| unsupported(target, reason))?;
+    }
     builder
         .finish(settings::Flags::new(flags))
         .map_err(|reason| unsupported(target, reason))
+}
+
+/// Instructions that processors without these features take for others that do nothing.
+fn protect_branches(builder: &mut isa::Builder, target: &Triple) -> Result<(), SetError> {
+    if matches!(target.architecture, Architecture::Aarch64(_)) {
+        builder.enable("use_bti")?;
+        builder.enable("sign_return_address")?;
+        // Apple's convention has the other key.
+        if matches!(
+            target.operating_system,
+            OperatingSystem::Darwin(_) | OperatingSystem::MacOSX(_) | OperatingSystem::IOS(_)
+        ) {
+            builder.enable("sign_return_address_with_bkey")?;
+        }
+    }
+    Ok(())
 }
 
 fn flags(options: &CompileOptions) -> Result<settings::Builder, SetError> {
@@ -95,6 +116,15 @@ fn flags(options: &CompileOptions) -> Result<settings::Builder, SetError> {
     let verifies = options.verify_ir || cfg!(debug_assertions);
     flags.set("enable_verifier", if verifies { "true" } else { "false" })?;
     Ok(flags)
+}
+
+/// Whether constants that a program chose have to be hidden in code for this machine.
+///
+/// Instructions of arm64 have 4 bytes and are aligned to them, and no constant of the program's choice
+/// fills one: what has 16 bits is in the middle of one, at no whole byte. Without literals among the
+/// code, which Cranelift makes none of for integers, nothing has to be hidden.
+pub(crate) fn hides_constants(isa: &dyn TargetIsa, dialect: &Dialect) -> bool {
+    dialect.hides_constants && !matches!(isa.triple().architecture, Architecture::Aarch64(_))
 }
 
 fn unsupported(target: &Triple, reason: impl std::fmt::Display) -> CompileError {

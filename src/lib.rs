@@ -11,6 +11,7 @@ mod cache;
 mod code;
 mod compat;
 mod config;
+mod diversity;
 pub mod dump;
 #[cfg(feature = "ebpf")]
 pub mod ebpf;
@@ -56,8 +57,18 @@ pub struct CompileOptions {
     pub cache: Cache,
     /// Is told the progress, and can end the compilation.
     pub observer: Option<CompileObserver>,
+    /// Where functions are in the code, and what hides the program's constants in it, follow from
+    /// this number. By default they are random for each compilation; with the same number and the
+    /// same inputs the code is the same, byte for byte, and no longer unpredictable.
+    ///
+    /// Whether there is anything random is up to `noop_instruction_rate` and
+    /// `sanitize_user_provided_values` of the program's `Config`.
+    pub seed: Option<u64>,
+    /// Marks where indirect jumps may lead, and signs return addresses, on machines that have
+    /// instructions for it (BTI and pointer authentication of arm64).
+    pub protect_branches: bool,
     /// Which native tools are told the names of functions. Code with names is always compiled anew,
-    /// without a look at [`Self::cache`]; it is the same code.
+    /// without a look at [`Self::cache`]; it is the same code, but for a random order of functions.
     pub native_names: NativeNames,
 }
 

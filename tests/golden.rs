@@ -36,6 +36,8 @@ struct Header {
     gaps: bool,
     /// Shows the functions that are not made of the program's instructions as well.
     machinery: bool,
+    /// `Config::sanitize_user_provided_values`
+    sanitize: bool,
     /// The machine, which decides the convention of callbacks.
     target: String,
 }
@@ -48,6 +50,7 @@ impl Default for Header {
             translation: true,
             gaps: true,
             machinery: false,
+            sanitize: false,
             target: "x86_64-unknown-linux-gnu".to_string(),
         }
     }
@@ -104,6 +107,7 @@ impl Golden {
                 config.enable_instruction_meter = self.header.meter;
                 config.enable_address_translation = self.header.translation;
                 config.enable_stack_frame_gaps = self.header.gaps;
+                mitigate(config, self.header.sanitize, 0);
             })
     }
 

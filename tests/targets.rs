@@ -46,6 +46,7 @@ fn generate(case: &Case, target: &str) -> GeneratedCode {
     let executable = case.program.load(&case.config, &[]).expect("it loads");
     let mut options = CompileOptions::default();
     options.target = Some(target.parse().expect("it is a triple"));
+    options.seed = Some(1);
     GeneratedCode::generate(&executable, &options)
         .unwrap_or_else(|error| panic!("{target}: {error}"))
 }

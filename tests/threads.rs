@@ -34,6 +34,7 @@ fn code_does_not_depend_on_threads() {
             let mut options = CompileOptions::default();
             options.threads = threads;
             options.cache = Cache::none();
+            options.seed = Some(1);
             CompiledProgram::compile_with(&executable, &options).expect("it compiles")
         };
         let expected = compile(1);

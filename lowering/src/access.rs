@@ -19,12 +19,16 @@
 use {
     crate::{
         call::{access_callback_signature, access_signature, declare},
-        dialect::{Dialect, FrameLayout},
-        function::{FunctionName, TRUSTED},
+        dialect::FrameLayout,
+        function::{Analysis, FunctionName, TRUSTED},
         trampolines::begin,
     },
     cranelift_codegen::{
-        ir::{Block, Function, InstBuilder, Value, condcodes::IntCC, types::I64},
+        ir::{
+            Block, Function, InstBuilder, Value,
+            condcodes::IntCC,
+            types::{I32, I64},
+        },
         isa::{CallConv, TargetFrontendConfig},
     },
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
@@ -36,7 +40,7 @@ use {
 
 /// Lowers the function that looks further for the range of a site.
 pub(crate) fn lower_access(
-    dialect: &Dialect,
+    analysis: &Analysis<'_>,
     target: TargetFrontendConfig,
     frontend: &mut FunctionBuilderContext,
     function: &mut Function,
@@ -47,6 +51,13 @@ pub(crate) fn lower_access(
         unreachable!("`access_signature` has four parameters");
     };
     let slow = builder.create_block();
+    let number = match analysis.key {
+        Some(_) => {
+            let key = builder.ins().load(I32, TRUSTED, context, offset::KEY);
+            builder.ins().bxor(number, key)
+        }
+        None => number,
+    };
     let site = find_site(&mut builder, context, number);
     let mut access = Access {
         builder,
@@ -55,7 +66,7 @@ pub(crate) fn lower_access(
         slow,
         site,
     };
-    if let FrameLayout::Fixed { size, stride: 2 } = dialect.frames
+    if let FrameLayout::Fixed { size, stride: 2 } = analysis.program.dialect.frames
         && size.is_power_of_two()
     {
         access.look_at_frames(size);

@@ -19,6 +19,10 @@ use {
 /// outside of a region that holds every single access.
 const MAX_SPAN: i32 = 512;
 
+/// The same where constants that the program chose are hidden: offsets from the lowest one need no
+/// hiding then.
+const MAX_HIDDEN_SPAN: i32 = 255;
+
 /// Accesses that share a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
@@ -82,13 +86,18 @@ impl Accesses {
         }
         // The open group of each base register.
         let mut open = [None; 16];
+        let max_span = match dialect.hides_constants {
+            true => MAX_HIDDEN_SPAN,
+            false => MAX_SPAN,
+        };
         for (index, (_, insn)) in insns.iter().enumerate() {
             if let Some((size, base, offset)) = insn.access()
                 && !accesses_frame(insn, dialect)
             {
                 let store = insn.stores();
-                let joined = open[base as usize]
-                    .filter(|&group: &usize| plan.groups[group].join(offset, size, store, index));
+                let joined = open[base as usize].filter(|&group: &usize| {
+                    plan.groups[group].join(max_span, offset, size, store, index)
+                });
                 let group = joined.unwrap_or_else(|| {
                     plan.groups.push(Group {
                         base,
@@ -124,10 +133,10 @@ impl Group {
     }
 
     /// Takes in one more access, if the range does not become too wide.
-    fn join(&mut self, offset: i32, size: u32, store: bool, index: usize) -> bool {
+    fn join(&mut self, max_span: i32, offset: i32, size: u32, store: bool, index: usize) -> bool {
         let low = self.low.min(offset);
         let high = (self.low + self.span as i32).max(offset + size as i32);
-        if high - low > MAX_SPAN {
+        if high - low > max_span {
             return false;
         }
         self.low = low;

@@ -27,7 +27,7 @@ impl FunctionCx<'_> {
     ) {
         let result = match (operation, width, source) {
             (Move, W32, Operand::Immediate(value)) => {
-                self.constant(extend_constant(value, extension))
+                self.chosen(W64, extend_constant(value, extension))
             }
             (Move, ..) => {
                 let value = self.operand(width, source);
@@ -108,11 +108,7 @@ impl FunctionCx<'_> {
                 let value = self.register(register);
                 self.builder.ins().ireduce(I32, value)
             }
-            (Operand::Immediate(value), W64) => self.constant(value),
-            (Operand::Immediate(value), W32) => {
-                // CLIF keeps narrow constants zero-extended.
-                self.builder.ins().iconst(I32, i64::from(value as u32))
-            }
+            (Operand::Immediate(value), width) => self.chosen(width, value),
         }
     }
 

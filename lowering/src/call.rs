@@ -10,6 +10,7 @@ use {
         dialect::FrameLayout,
         exception::Shared,
         function::{Analysis, FunctionCx, FunctionName, Position, TRUSTED, signature},
+        insn::Width,
         likely::{Likely, LikelyTargets},
         role::Role,
     },
@@ -68,7 +69,7 @@ impl FunctionCx<'_> {
         let called = self.builder.create_block();
         let results = [I64, I64].map(|ty| self.builder.append_block_param(called, ty));
         self.comments.block(called, Role::Called { pc: at.pc });
-        let expected = self.constant(likely.address as i64);
+        let expected = self.chosen(Width::W64, likely.address as i64);
         let is_likely = self.builder.ins().icmp(IntCC::Equal, address, expected);
         self.builder
             .ins()
@@ -106,11 +107,11 @@ impl FunctionCx<'_> {
     /// Calls the function at an address. What was not known to be the start of one is left to the
     /// interpreter. Returns its result and the meter.
     fn call_address(&mut self, at: Position, frame: Value, address: Value) -> [Value; 2] {
-        let text = self.constant(self.analysis.program.text_address as i64);
+        let text = self.chosen(Width::W64, self.analysis.program.text_address as i64);
         let offset = self.builder.ins().isub(address, text);
         let three = self.constant(3);
         let pc = self.builder.ins().ushr(offset, three);
-        let length = self.constant(self.analysis.program.len() as i64);
+        let length = self.chosen(Width::W64, self.analysis.program.len() as i64);
         let is_outside = self
             .builder
             .ins()
@@ -156,8 +157,8 @@ impl FunctionCx<'_> {
                 .store(TRUSTED, value, passed, 8 * i32::from(register));
         }
         self.store_context(self.frame, offset::FRAME);
-        let pc = self.builder.ins().iconst(I32, i64::from(at.pc));
-        let index = self.builder.ins().iconst(I32, i64::from(index));
+        let pc = self.hidden_number(at.pc);
+        let index = self.chosen(Width::W32, i64::from(index));
         let meter = self.meter();
         let callback = self.load_context(I64, offset::SYSCALL);
         let signature = syscall_signature(self.host_convention);
@@ -179,7 +180,7 @@ impl FunctionCx<'_> {
         self.spill(after.without(RegisterSet::of(0)));
         if may_be_short {
             let return_pc = self.analysis.graph.block(block).end;
-            let packed = self.constant(Exception::Bailout.at(return_pc) as i64);
+            let packed = self.hidden_wide_number(Exception::Bailout.at(return_pc) as u32);
             let arguments = [BlockArg::Value(meter), BlockArg::Value(packed)];
             let behind = self.shared_block(Shared::Behind);
             self.builder.ins().jump(behind, &arguments);
@@ -193,7 +194,7 @@ impl FunctionCx<'_> {
         let results = self.analysis.liveness.side_results;
         self.spill(results);
         if self.analysis.is_outermost[self.unit.0 as usize] {
-            let pc = self.constant(i64::from(at.pc));
+            let pc = self.hidden_wide_number(at.pc);
             self.store_context(pc, offset::EXIT_PC);
         }
         let (result, meter) = (self.register(0), self.meter());
@@ -297,7 +298,7 @@ impl FunctionCx<'_> {
 
     /// Goes to `less` if the meter, which may be negative, is less than `limit`.
     fn branch_if_less(&mut self, meter: Value, limit: u32, less: Block, otherwise: Block) {
-        let limit = self.constant(i64::from(limit));
+        let limit = self.chosen(Width::W64, i64::from(limit));
         let is_less = self.builder.ins().icmp(IntCC::SignedLessThan, meter, limit);
         self.builder.ins().brif(is_less, less, &[], otherwise, &[]);
     }

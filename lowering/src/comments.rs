@@ -310,7 +310,8 @@ fn binary(function: &Function, value: Value) -> Option<(Opcode, [Value; 2])> {
 
 /// The field at an offset into the context.
 fn context_field(at: i32) -> Option<String> {
-    const FIELDS: [(i32, &str); 21] = [
+    const FIELDS: [(i32, &str); 22] = [
+        (offset::KEY, "key"),
         (offset::METER, "meter"),
         (offset::FRAME, "frame"),
         (offset::FRAME_LIMIT, "frame_limit"),

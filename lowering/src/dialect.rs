@@ -100,6 +100,12 @@ pub struct Dialect {
     pub meter: bool,
     /// Whether addresses are virtual; otherwise they are host addresses and go unchecked.
     pub translation: bool,
+    /// Whether constants that the program chose are not to be found in the code, see
+    /// [`hidden`](crate::hidden).
+    pub hides_constants: bool,
+    /// How often machine code is padded at random: once for so many machine instructions; 0 for
+    /// never. Nothing here depends on it, only how functions are laid out.
+    pub padding_rate: u32,
 }
 
 impl Dialect {
@@ -123,6 +129,8 @@ impl Dialect {
             },
             meter,
             translation: true,
+            hides_constants: true,
+            padding_rate: 256,
         }
     }
 

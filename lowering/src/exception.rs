@@ -4,6 +4,7 @@ use {
     crate::{
         call::unwind_signature,
         function::{FunctionCx, Position},
+        insn::Width,
         role::Role,
     },
     cranelift_codegen::ir::{
@@ -59,10 +60,10 @@ impl FunctionCx<'_> {
         let exact = if spent == 0 || !self.analysis.program.dialect.meter {
             meter
         } else {
-            let spent = self.constant(-i64::from(spent));
+            let spent = self.chosen(Width::W64, -i64::from(spent));
             self.builder.ins().iadd(meter, spent)
         };
-        let packed = self.constant(exception.at(pc) as i64);
+        let packed = self.hidden_wide_number(exception.at(pc) as u32);
         let raise = self.shared_block(Shared::Raise);
         let arguments = [BlockArg::Value(exact), BlockArg::Value(packed)];
         self.builder.ins().jump(raise, &arguments);

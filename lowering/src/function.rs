@@ -37,6 +37,7 @@ use {
         comments::Comments,
         decode::Program,
         exception::Shared,
+        hidden::Key,
         insn::{Insn, Operation},
         likely::LikelyTargets,
         liveness::Liveness,
@@ -74,6 +75,8 @@ pub struct Analysis<'p> {
     pub liveness: Liveness,
     /// Whether the outermost function can be executing in a unit.
     pub is_outermost: Vec<bool>,
+    /// What hides constants that the program chose, if they are hidden.
+    pub key: Option<Key>,
 }
 
 /// Numbers in the namespace of CLIF function names.
@@ -148,6 +151,8 @@ pub(crate) struct FunctionCx<'a> {
     pub(crate) context: Value,
     /// The frame value, see [`sbpf_runtime::abi::Context::frame`].
     pub(crate) frame: Value,
+    /// See [`Self::prepare_hidden_frame`].
+    pub(crate) hidden_frame: Option<Value>,
     /// Host signature of callbacks.
     pub(crate) host_convention: CallConv,
     /// What the unit's basic blocks become.
@@ -207,6 +212,7 @@ pub(crate) fn lower_unit(
         unit,
         context: arguments[0],
         frame: arguments[2],
+        hidden_frame: None,
         host_convention: target.default_call_conv,
         blocks,
         shorts: Vec::new(),
@@ -222,6 +228,7 @@ pub(crate) fn lower_unit(
         cx.builder.def_var(registers[register as usize], *value);
     }
     cx.comments.block(entry, Role::Entry);
+    cx.prepare_hidden_frame();
     cx.lower_blocks();
     cx.builder.seal_all_blocks();
     cx.builder.finalize(target);
@@ -469,9 +476,7 @@ impl FunctionCx<'_> {
     pub(crate) fn call_site(&mut self, site: CallSite) -> Value {
         let number = self.sites.calls.len() as i64;
         self.sites.calls.push(site);
-        self.builder
-            .ins()
-            .iconst(cranelift_codegen::ir::types::I32, number)
+        self.hidden_number(number as u32)
     }
 
     /// A new block off the usual path.

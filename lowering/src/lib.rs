@@ -27,6 +27,7 @@ pub mod effort;
 pub mod error;
 mod exception;
 pub mod function;
+pub mod hidden;
 pub mod insn;
 mod jump;
 mod likely;
@@ -74,6 +75,7 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
         units,
         liveness,
         is_outermost,
+        key: None,
     })
 }
 
@@ -116,6 +118,13 @@ fn outermost(graph: &Graph, units: &Units) -> Vec<bool> {
 }
 
 impl Analysis<'_> {
+    /// Keeps constants that the program chose out of the code, see [`hidden`].
+    ///
+    /// The code has to be run with the same key in [`sbpf_runtime::run::Image`].
+    pub fn hide_constants(&mut self, key: hidden::Key) {
+        self.key = Some(key);
+    }
+
     /// The functions to generate, [`FunctionName::Entry`] first.
     pub fn functions(&self) -> Vec<FunctionName> {
         let mut names = vec![
@@ -181,7 +190,7 @@ impl Analysis<'_> {
                 trampolines::lower_entry(self, target, frontend, function);
             }
             FunctionName::Access => {
-                access::lower_access(&self.program.dialect, target, frontend, function);
+                access::lower_access(self, target, frontend, function);
             }
             FunctionName::AccessSlow => {
                 access::lower_access_slow(target, frontend, function);

@@ -5,7 +5,7 @@ use {
         accesses::Accesses,
         cfg::BlockId,
         function::{FunctionCx, Position},
-        insn::{Extension, Insn, Operand},
+        insn::{Extension, Insn, Operand, Width},
         translation::Checked,
     },
     cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value, types::I64},
@@ -115,7 +115,8 @@ impl FunctionCx<'_> {
     pub(crate) fn store(&mut self, size: u32, source: Operand, (address, offset): (Value, i32)) {
         let value = match source {
             Operand::Register(register) => self.register(register),
-            Operand::Immediate(value) => self.constant(value),
+            Operand::Immediate(value) if size == 1 => self.constant(i64::from(value as u8)),
+            Operand::Immediate(value) => self.chosen(Width::W64, value),
         };
         let ins = self.builder.ins();
         match size {
@@ -139,9 +140,10 @@ impl FunctionCx<'_> {
         }
         let dialect = &self.analysis.program.dialect;
         if base == FRAME_POINTER && dialect.is_in_frame(offset, size) {
-            return (self.frame, offset);
+            return self.frame_address(offset);
         }
         debug_assert!(!dialect.translation, "`Accesses` groups every other access");
-        (self.register(base), offset)
+        let base = self.register(base);
+        self.chosen_address(base, offset)
     }
 }

@@ -9,6 +9,7 @@ use {
     crate::{
         cfg::BlockId,
         function::{FunctionCx, Position},
+        insn::Width,
         role::Role,
     },
     cranelift_codegen::ir::{Block, InstBuilder, condcodes::IntCC},
@@ -26,7 +27,7 @@ impl FunctionCx<'_> {
         self.builder.switch_to_block(check);
         self.locate(pc);
         let meter = self.meter();
-        let needed = self.constant(i64::from(needed));
+        let needed = self.chosen(Width::W64, i64::from(needed));
         let is_short = self
             .builder
             .ins()
@@ -44,7 +45,7 @@ impl FunctionCx<'_> {
             return;
         }
         let meter = self.meter();
-        let count = self.constant(i64::from(count));
+        let count = self.chosen(Width::W64, i64::from(count));
         let rest = self.builder.ins().isub(meter, count);
         self.set_meter(rest);
     }

@@ -21,15 +21,11 @@ use {
         cfg::BlockId,
         exception::Shared,
         function::{FunctionCx, FunctionName, Position, TRUSTED},
-        insn::Insn,
+        insn::{Insn, Width},
         loops::{LoopId, Loops},
         role::Role,
     },
-    cranelift_codegen::ir::{
-        Block, BlockArg, InstBuilder, Value,
-        condcodes::IntCC,
-        types::{I32, I64},
-    },
+    cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, condcodes::IntCC, types::I64},
     cranelift_frontend::{FunctionBuilder, Variable},
     sbpf_runtime::{
         abi::{FRAME_POINTER, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, offset},
@@ -242,7 +238,7 @@ impl FunctionCx<'_> {
         if group.low == 0 {
             return base;
         }
-        let low = self.constant(i64::from(group.low));
+        let low = self.chosen(Width::W64, i64::from(group.low));
         self.builder.ins().iadd(base, low)
     }
 
@@ -300,10 +296,7 @@ impl FunctionCx<'_> {
             let base = self.register(FRAME_POINTER);
             self.store_context(base, offset::register(FRAME_POINTER));
         }
-        let site = self
-            .builder
-            .ins()
-            .iconst(I32, self.sites.accesses.len() as i64);
+        let site = self.hidden_number(self.sites.accesses.len() as u32);
         self.sites.accesses.push(AccessSite {
             base: offset::register(group.base) as i16,
             needs_frame: u16::from(needs_frame),

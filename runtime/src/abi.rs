@@ -125,9 +125,20 @@ pub type SyscallCallback = unsafe extern "C" fn(Anchor, u32, u32, i64) -> i64;
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Context {
+    /// Registers r6 to r10 of a frame that is left behind a call.
+    pub saved: [u64; 5],
+    /// The frame value of a frame that is left behind a call.
+    pub left_frame: u64,
+    /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
+    pub frame_bias: u64,
     /// Registers in transit: into a callback and out of it, out of a function (r1 to r5), and
     /// the state in which compiled code was left for good.
     pub registers: [u64; REGISTERS],
+    /// What hides constants that the program chose; 0 if nothing is hidden.
+    ///
+    /// Numbers of sites and pcs that generated code passes to callbacks, [`Self::exception`] and
+    /// [`Self::exit_pc`] are combined with its low 32 bits by exclusive or.
+    pub key: u64,
     /// Instructions left to execute: when compiled code is left, and out of the access callback when
     /// it has executed a stretch.
     pub meter: i64,
@@ -144,21 +155,16 @@ pub struct Context {
     pub leave: u64,
     /// The first level of the region cache, by the upper half of an address.
     pub slots: [Slot; SLOTS],
-    /// Registers r6 to r10 of a frame that is left behind a call.
-    pub saved: [u64; 5],
-    /// The frame value of a frame that is left behind a call.
-    pub left_frame: u64,
-    /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
-    pub frame_bias: u64,
     /// Virtual address of the first frame of a stack with gaps.
     pub stack_start: u64,
     /// Bytes of virtual addresses from there that its frames and gaps take; 0 if it has no gaps.
     pub stack_span: u64,
     /// Host address of its first frame.
     pub stack_host: u64,
-    /// An [`Exception`] in the low byte and its pc above, written by generated code.
+    /// An [`Exception`] in the low byte and its pc above, written by generated code; hidden, see
+    /// [`Self::raised`].
     pub exception: u64,
-    /// The pc of the last `exit` executed in a function that can be the outermost one.
+    /// The pc of the last `exit` executed in a function that can be the outermost one; hidden.
     pub exit_pc: u64,
     /// First byte of the program's machine code.
     pub code: *const u8,
@@ -186,6 +192,26 @@ impl Context {
         context
             .wrapping_byte_add(offset_of!(Self, slots))
             .cast::<Slot>()
+    }
+
+    /// A number that generated code has hidden.
+    pub fn revealed(&self, number: u32) -> u32 {
+        number ^ self.key as u32
+    }
+
+    /// The exception that was raised, if one was, with its pc.
+    pub fn raised(&self) -> Option<(Exception, u32)> {
+        Exception::unpack(self.exception ^ self.no_exception())
+    }
+
+    /// Raises an exception, as generated code does.
+    pub fn raise(&mut self, exception: Exception, pc: u32) {
+        self.exception = exception.at(pc) ^ self.no_exception();
+    }
+
+    /// What [`Self::exception`] is if none was raised.
+    pub fn no_exception(&self) -> u64 {
+        u64::from(self.key as u32)
     }
 
     /// Undoes [`Self::anchor`].
@@ -276,6 +302,8 @@ pub mod offset {
     pub const LOAD: i32 = offset_of!(Slot, load) as i32;
     /// `Slot::store`.
     pub const STORE: i32 = offset_of!(Slot, store) as i32;
+    /// `Context::key`.
+    pub const KEY: i32 = field(offset_of!(Context, key));
     /// `Context::meter`.
     pub const METER: i32 = field(offset_of!(Context, meter));
     /// `Context::frame`.
@@ -330,6 +358,6 @@ const _: () = {
     assert!(size_of::<Slot>() == 1 << SLOT_SIZE_SHIFT);
     assert!(offset_of!(Slot, store) == 1 << TRANSLATION_SHIFT);
     // The displacements of one byte that x86_64 has.
-    assert!(offset::register(0) == -128 && offset::LEAVE == -8);
+    assert!(offset::register(1) == -128 && offset::LEAVE == -8);
     assert!(offset::saved(FRAME_POINTER) - offset::saved(6) == 32);
 };

@@ -103,7 +103,8 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
-            let CallSite { return_pc, saved } = run.image.calls[site as usize];
+            let site = run.context.revealed(site) as usize;
+            let CallSite { return_pc, saved } = run.image.calls[site];
             let context = &mut run.context;
             if meter == ENDED {
                 run.frames.push(Frame {
@@ -119,7 +120,7 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
             }
             context.meter = instructions_left(meter);
             context.frame = context.left_frame;
-            context.exception = Exception::Bailout.at(return_pc);
+            context.raise(Exception::Bailout, return_pc);
         });
     }
 }
@@ -137,6 +138,7 @@ pub(crate) unsafe extern "C" fn syscall<H: Host>(
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, i64>(anchor, ENDED, |run| {
+            let pc = run.context.revealed(pc);
             let depth = run.depth(run.context.frame);
             let left = instructions_left(meter);
             let was_displaced = left != meter;

@@ -97,6 +97,8 @@ pub struct Image<'p> {
     pub accesses: &'p [AccessSite],
     /// All calls of functions.
     pub calls: &'p [CallSite],
+    /// What hides constants in the code; 0 if nothing does.
+    pub key: u64,
 }
 
 /// One execution: the context of generated code and the embedder behind it.
@@ -146,13 +148,14 @@ impl<'p, H: Host> Run<'p, H> {
             stack_start: entry.registers[FRAME_POINTER as usize].wrapping_sub(step),
             stack_span,
             stack_host,
+            key: image.key,
             meter: entry.meter,
             frame,
             frame_limit: frame.wrapping_add(step.wrapping_mul(entry.max_call_depth)),
             frame_bias: bias,
             resolved: 0,
             leave: 0,
-            exception: 0,
+            exception: u64::from(image.key as u32),
             exit_pc: 0,
             code: image.code.as_ptr(),
             entries: null(),
@@ -207,11 +210,11 @@ impl<'p, H: Host> Run<'p, H> {
         if returned != ENDED {
             self.context.meter = instructions_left(returned);
             return Exit::Finished {
-                pc: self.context.exit_pc as u32,
+                pc: self.context.revealed(self.context.exit_pc as u32),
             };
         }
         self.context.meter = instructions_left(self.context.meter);
-        match Exception::unpack(self.context.exception) {
+        match self.context.raised() {
             Some((exception, pc)) => Exit::Raised(exception, pc),
             None => Exit::Ended,
         }
@@ -277,7 +280,7 @@ impl<'p, H: Host> Run<'p, H> {
     /// Makes compiled code leave to the interpreter, at `pc` with `meter` left.
     pub(crate) fn leave_to_interpreter(&mut self, meter: i64, pc: u32) {
         self.context.meter = meter;
-        self.context.exception = Exception::Bailout.at(pc);
+        self.context.raise(Exception::Bailout, pc);
         self.context.leave = 1;
     }
 

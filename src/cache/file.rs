@@ -11,6 +11,7 @@
 //! | 48 | 32 | BLAKE3 of the rest of the file, before and behind this field |
 //! | 80 | 8 × 4 | bytes of code, numbers of entries, of access sites, of calls |
 //! | 112 | 8 × 5 | instructions, functions, CLIF instructions, CLIF blocks, largest frame |
+//! | 152 | 8 | what hides constants in the code |
 //! | 192 | | code, entries (4 bytes each), access sites (32), calls (8) |
 //!
 //! The hash tells whether the file is whole, the key whether it is the right one. Who can write
@@ -27,12 +28,14 @@ use {
 };
 
 const MAGIC: &[u8; 8] = b"sbpfcode";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 192;
 const KEY: usize = 16;
 const HASH: usize = 48;
 const NUMBERS: usize = 80;
-const NUMBER_COUNT: usize = 9;
+const NUMBER_COUNT: usize = 10;
+
+const CONSTANT_KEY: usize = NUMBERS + 8 * (NUMBER_COUNT - 1);
 
 const ENTRY: usize = 4;
 const ACCESS_SITE: usize = 32;
@@ -62,6 +65,7 @@ pub(super) struct Stored<'f> {
     pub(super) entries: Vec<u32>,
     pub(super) sites: Sites,
     pub(super) statistics: CompileStatistics,
+    pub(super) constant_key: u64,
 }
 
 /// The file of `generated`.
@@ -71,6 +75,7 @@ pub(super) fn encode(key: &CodeKey, generated: &GeneratedCode) -> Vec<u8> {
         entries,
         sites: Sites { accesses, calls },
         statistics,
+        key: constant_key,
         symbols: _,
     } = generated;
     let CompileStatistics {
@@ -92,19 +97,20 @@ pub(super) fn encode(key: &CodeKey, generated: &GeneratedCode) -> Vec<u8> {
     file.extend_from_slice(&(HEADER as u32).to_le_bytes());
     file.extend_from_slice(key.bytes());
     file.extend_from_slice(&[0; 32]);
-    let numbers: [usize; NUMBER_COUNT] = [
-        code.len(),
-        entries.len(),
-        accesses.len(),
-        calls.len(),
-        instructions,
-        functions,
-        clif_instructions,
-        clif_blocks,
-        largest_frame,
+    let numbers: [u64; NUMBER_COUNT] = [
+        code.len() as u64,
+        entries.len() as u64,
+        accesses.len() as u64,
+        calls.len() as u64,
+        instructions as u64,
+        functions as u64,
+        clif_instructions as u64,
+        clif_blocks as u64,
+        largest_frame as u64,
+        *constant_key,
     ];
     for number in numbers {
-        file.extend_from_slice(&(number as u64).to_le_bytes());
+        file.extend_from_slice(&number.to_le_bytes());
     }
     file.resize(HEADER, 0);
     file.extend_from_slice(code);
@@ -155,6 +161,10 @@ pub(super) fn decode<'f>(
         clif_blocks: next()?,
         largest_frame: next()?,
     };
+    let constant_key = header
+        .get(CONSTANT_KEY..)
+        .and_then(number64)
+        .ok_or(Defect::Length)?;
     let mut section = |count: usize, size: usize| {
         let length = count.checked_mul(size)?;
         let section;
@@ -179,6 +189,7 @@ pub(super) fn decode<'f>(
             calls: calls.chunks_exact(CALL_SITE).map(call_site).collect(),
         },
         statistics,
+        constant_key,
     };
     check(&stored, instructions)?;
     Ok(stored)
@@ -191,6 +202,7 @@ fn check(stored: &Stored<'_>, instructions: usize) -> Result<(), Defect> {
         entries,
         sites,
         statistics,
+        constant_key: _,
     } = stored;
     let is_pc = |pc: u32| pc as usize <= instructions;
     let (first, last) = (offset::register(0), offset::register(10));
@@ -297,5 +309,9 @@ fn number32(bytes: &[u8]) -> u32 {
 }
 
 fn number(bytes: &[u8]) -> Option<usize> {
-    usize::try_from(u64::from_le_bytes(*bytes.first_chunk()?)).ok()
+    usize::try_from(number64(bytes)?).ok()
+}
+
+fn number64(bytes: &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.first_chunk()?))
 }

@@ -92,9 +92,14 @@ impl Builder {
             threads: _,
             cache: _,
             observer: _,
+            seed,
+            // It shapes code through the machine.
+            protect_branches: _,
             // Code with names is not in any cache.
             native_names: _,
         } = options;
+        self.number(u64::from(seed.is_some()));
+        self.number(seed.unwrap_or(0));
     }
 
     fn program(&mut self, program: &Program<'_>) {
@@ -143,6 +148,8 @@ impl Builder {
             frames,
             meter,
             translation,
+            hides_constants,
+            padding_rate,
         } = dialect;
         for flag in [
             explicit_sign_extension,
@@ -156,9 +163,11 @@ impl Builder {
             static_syscalls,
             meter,
             translation,
+            hides_constants,
         ] {
             self.number(u64::from(*flag));
         }
+        self.number(u64::from(*padding_rate));
         self.number(standard.map_or(0, |groups| u64::from(groups.bits())));
         self.number(match callx_register {
             CallxRegister::Immediate => 0,

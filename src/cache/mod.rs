@@ -284,6 +284,7 @@ impl Levels {
             stored.sites,
             program.dialect.frames,
             stored.statistics,
+            stored.constant_key,
             None,
         )
         .ok()

@@ -133,6 +133,11 @@ fn machines_change_the_key_and_what_shapes_no_code_does_not() {
     assert_eq!(keys.len(), machines.len());
     assert_eq!(with(|options| options.verify_ir = true), with(|_| ()));
     assert_eq!(with(|options| options.threads = 2), with(|_| ()));
+    assert_ne!(with(|options| options.seed = Some(0)), with(|_| ()));
+    assert_ne!(
+        with(|options| options.seed = Some(0)),
+        with(|options| options.seed = Some(1))
+    );
     assert_eq!(
         with(|options| options.cache = crate::Cache::none()),
         with(|_| ())
@@ -159,6 +164,8 @@ fn a_file_gives_back_what_was_stored() {
     assert_eq!(stored.sites.accesses, generated.sites.accesses);
     assert_eq!(stored.sites.calls, generated.sites.calls);
     assert_eq!(stored.statistics, generated.statistics);
+    assert_ne!(stored.constant_key, 0);
+    assert_eq!(stored.constant_key, generated.key);
 }
 
 #[test]
@@ -222,8 +229,8 @@ fn another_program_s_file_and_another_version_are_told() {
     other.entry = 1;
     let other = self::key(&other);
     assert_eq!(file::decode(&other, 5, &file).err(), Some(Defect::Key));
-    file[8] = 2;
-    assert_eq!(file::decode(&key, 5, &file).err(), Some(Defect::Version(2)));
+    file[8] = 1;
+    assert_eq!(file::decode(&key, 5, &file).err(), Some(Defect::Version(1)));
     assert_eq!(
         file::decode(&key, 5, b"#!/bin/sh").err(),
         Some(Defect::Magic)

@@ -59,6 +59,14 @@ pub(crate) struct DumpArguments {
     /// Only the function of this name, or the one with an instruction at this pc
     #[arg(long, value_name = "NAME|PC")]
     function: Option<FunctionSelector>,
+    /// Mark where indirect jumps may lead, and sign return addresses (arm64: BTI, PAC)
+    #[arg(long)]
+    protect_branches: bool,
+
+    /// Hide constants with the key that follows from this number [default: 0]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+
     /// Generate code for this target [default: this machine]
     #[arg(long, value_name = "TRIPLE", value_parser = triple)]
     target: Option<Triple>,
@@ -107,6 +115,8 @@ pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
     options.stages.clone_from(&arguments.emit.0);
     options.function.clone_from(&arguments.function);
     options.target.clone_from(&arguments.target);
+    options.compile.protect_branches = arguments.protect_branches;
+    options.compile.seed = arguments.seed;
     let mut text = Vec::new();
     let mut output: Box<dyn Write> = match &arguments.output {
         _ if arguments.json => Box::new(&mut text),

@@ -31,7 +31,7 @@ mod select;
 pub(crate) use environment::from_environment;
 
 use {
-    crate::{CompileError, CompileOptions, config, functions, isa},
+    crate::{CompileError, CompileOptions, config, diversity::Diversity, functions, isa},
     cranelift_codegen::{Context, isa::OwnedTargetIsa},
     cranelift_frontend::FunctionBuilderContext,
     sbpf_lowering::{
@@ -292,9 +292,21 @@ fn write_program(
     if options.stages.contains(&Stage::Assembly) && cfg!(not(feature = "disassembly")) {
         return Err(DumpError::NoDisassembler);
     }
-    let analysis = sbpf_lowering::analyse(program).map_err(CompileError::from)?;
-    let functions = select::functions(&analysis, names, options.function.as_ref())?;
+    let mut analysis = sbpf_lowering::analyse(program).map_err(CompileError::from)?;
     let isa = isa(options)?;
+    // A dump is to be compared with another one.
+    let compile = CompileOptions {
+        seed: options.compile.seed.or(Some(0)),
+        ..options.compile.clone()
+    };
+    let diversity = Diversity::new(&compile, program.dialect.padding_rate)?;
+    if isa
+        .as_ref()
+        .is_some_and(|isa| isa::hides_constants(&**isa, &program.dialect))
+    {
+        analysis.hide_constants(diversity.key());
+    }
+    let functions = select::functions(&analysis, names, options.function.as_ref())?;
     writeln!(
         output,
         "; {title}; instruction slots: {}, blocks: {}, units: {}{}",

@@ -24,6 +24,7 @@ pub struct CompiledProgram {
     entries: Vec<u32>,
     sites: Sites,
     statistics: CompileStatistics,
+    key: u64,
 }
 
 impl CompiledProgram {
@@ -40,6 +41,7 @@ impl CompiledProgram {
             entries,
             sites,
             statistics,
+            key,
             symbols,
         } = generated::generate(&program.lowering(), options, &*isa)?;
         let code = CodeMemory::seal(&code)?;
@@ -50,6 +52,7 @@ impl CompiledProgram {
             entries,
             sites,
             statistics,
+            key,
         })
     }
 
@@ -93,6 +96,7 @@ impl CompiledProgram {
             entries: &self.entries,
             accesses: &self.sites.accesses,
             calls: &self.sites.calls,
+            key: self.key,
         }
     }
 }

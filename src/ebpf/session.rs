@@ -86,7 +86,7 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
         run.context.meter = start;
         run.context.frame = self.frame;
         run.context.leave = 0;
-        run.context.exception = 0;
+        run.context.exception = run.context.no_exception();
         run.frames.clear();
         // SAFETY: the image is what the lowering has made of the program, as a whole, and the frames
         // are a stack of as many as there may be, which stays where it is as long as the memory is

@@ -37,6 +37,7 @@ fn load(value: i32) -> Executable<TestContext> {
 fn options(cache: &Cache) -> CompileOptions {
     let mut options = CompileOptions::default();
     options.cache = cache.clone();
+    options.seed = Some(1);
     options
 }
 

@@ -52,7 +52,10 @@ fn the_default_is_one_cache_for_the_process() {
         apart.machine_code().as_ptr(),
         compiled.machine_code().as_ptr()
     );
-    assert_eq!(apart.machine_code(), compiled.machine_code());
+    // It has a seed, and the others have none.
+    assert_ne!(apart.machine_code(), compiled.machine_code());
+    let same = compile(&executable, &Cache::none());
+    assert_eq!(apart.machine_code(), same.machine_code());
 }
 
 #[test]

@@ -91,6 +91,8 @@ pub fn compile(
     if let Some(directory) = std::env::var_os("SBPF_TEST_CACHE") {
         options.cache = Cache::in_directory(directory);
     }
+    // Failures have to be the same when they are looked at again.
+    options.seed = Some(executable.get_text_bytes().1.len() as u64);
     let compile = || CompiledProgram::compile_with(executable, &options);
     match catch_unwind(AssertUnwindSafe(compile)) {
         Ok(compiled) => compiled.map_err(|error| format!("compilation failed: {error}")),
@@ -197,6 +199,7 @@ pub fn observe(
     let execution = catch_unwind(AssertUnwindSafe(|| execute(&mut vm)));
 
     let final_pc = vm.registers[11];
+    let visible = vm.registers;
     let panicked = execution.is_err();
     let (instruction_count, result, value) = match execution {
         Ok((count, ProgramResult::Ok(value))) => (count, format!("Ok({value:#x})"), Some(value)),
@@ -204,6 +207,9 @@ pub fn observe(
         Err(panic) => (0, format!("panic: {}", message(&*panic)), None),
     };
     let events = log.take();
+    if engine == Engine::Cranelift && config.enable_address_translation {
+        assert_no_host_address(memory, registers, &visible[..11]);
+    }
     Outcome {
         result,
         value,
@@ -214,6 +220,23 @@ pub fn observe(
         events,
         regions: memory.describe(&context.mapping),
         buffers: memory.snapshot(),
+    }
+}
+
+/// Sees to it that no register tells where memory of the program is in the host.
+fn assert_no_host_address(memory: &Memory, given: &[(usize, u64)], registers: &[u64]) {
+    for (index, buffer) in memory.snapshot().iter().enumerate() {
+        let start = memory.host_address(index);
+        let is_within = |value: u64| value.wrapping_sub(start) < buffer.len() as u64;
+        if given.iter().any(|(_, value)| is_within(*value)) {
+            return;
+        }
+        for (register, value) in registers.iter().enumerate() {
+            assert!(
+                !is_within(*value),
+                "r{register} is a host address: {value:#x}"
+            );
+        }
     }
 }
 

@@ -44,6 +44,17 @@ pub use {
     text::{Size, Text},
 };
 
+/// Sets what `Config` has about generated code, if this build has it.
+pub fn mitigate(config: &mut Config, sanitize: bool, noop_rate: u32) {
+    #[cfg(feature = "hand-written")]
+    {
+        config.sanitize_user_provided_values = sanitize;
+        config.noop_instruction_rate = noop_rate;
+    }
+    #[cfg(not(feature = "hand-written"))]
+    let _ = (config, sanitize, noop_rate);
+}
+
 /// The versions that still have unaligned mapping.
 pub const UNALIGNED_VERSIONS: [SBPFVersion; 4] = [
     SBPFVersion::V0,

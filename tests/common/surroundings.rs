@@ -76,7 +76,7 @@ pub fn case_of(version: SBPFVersion, random: &mut dyn RngCore) -> Case {
 }
 
 fn random_config(random: &mut dyn RngCore, version: SBPFVersion) -> Config {
-    Config {
+    let mut config = Config {
         max_call_depth: pick(random, &[1, 2, 3, 5, 10, 20]),
         stack_frame_size: pick(random, &[64, 128, 256, 512, 4096]),
         enable_stack_frame_gaps: random.random(),
@@ -84,7 +84,11 @@ fn random_config(random: &mut dyn RngCore, version: SBPFVersion) -> Config {
         optimize_rodata: random.random(),
         enabled_sbpf_versions: SBPFVersion::V0..=version,
         ..Config::default()
-    }
+    };
+    // No random number of its own: programs stay what they are.
+    let hidden = config.enable_stack_frame_gaps != config.optimize_rodata;
+    super::mitigate(&mut config, hidden, if hidden { 16 } else { 0 });
+    config
 }
 
 fn random_layout(random: &mut dyn RngCore, version: SBPFVersion, config: &Config) -> Layout {

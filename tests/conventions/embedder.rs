@@ -115,6 +115,7 @@ impl Session {
             entries: self.generated.entries(),
             accesses: self.generated.access_sites(),
             calls: self.generated.calls(),
+            key: self.generated.key(),
         };
         let mut context = Box::new(Run::new(image, NoHost, &entry).context);
         let [access, unwind, syscall] = convention.callbacks;
@@ -153,7 +154,7 @@ impl Session {
 
     /// The exception that was raised.
     pub(crate) fn exception(&self) -> Option<(Exception, u32)> {
-        Exception::unpack(self.context().exception)
+        self.context().raised()
     }
 
     /// The word at an offset of the input.
@@ -206,9 +207,9 @@ pub(crate) unsafe fn access(anchor: Anchor, meter: i64, site: u32) {
 pub(crate) unsafe fn unwind(anchor: Anchor, site: u32, meter: i64, result: u64) {
     // SAFETY: passed on to the caller.
     let (context, session) = unsafe { session(anchor) };
-    let call = session.generated.calls()[site as usize];
+    let call = session.generated.calls()[context.revealed(site) as usize];
     if meter >= 0 {
-        context.exception = Exception::Bailout.at(call.return_pc);
+        context.raise(Exception::Bailout, call.return_pc);
         session.events.push(Event::Short {
             pc: call.return_pc,
             meter,
@@ -238,6 +239,7 @@ pub(crate) unsafe fn syscall(anchor: Anchor, pc: u32, _index: u32, meter: i64) -
     // SAFETY: passed on to the caller.
     let (context, session) = unsafe { session(anchor) };
     let [_, arguments @ ..] = *session.arguments;
+    let pc = context.revealed(pc);
     session.events.push(Event::Syscall { pc, arguments });
     if session.syscalls_fail {
         return -1;

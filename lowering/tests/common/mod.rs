@@ -27,6 +27,8 @@ fn dialect() -> Dialect {
         },
         meter: true,
         translation: true,
+        hides_constants: false,
+        padding_rate: 0,
     }
 }
 

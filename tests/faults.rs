@@ -63,6 +63,7 @@ fn options(threads: usize) -> CompileOptions {
     let mut options = CompileOptions::default();
     options.cache = Cache::none();
     options.threads = threads;
+    options.seed = Some(7);
     options
 }
 

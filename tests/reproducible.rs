@@ -11,6 +11,7 @@ use {
 fn assert_is_reproducible(case: &Case, times: usize) {
     let mut options = CompileOptions::default();
     options.cache = Cache::none();
+    options.seed = Some(7);
     let generate = || {
         // Loaded anew as well: the registries of `solana-sbpf` have an order of their own each time.
         let executable = case

@@ -41,13 +41,7 @@ impl FunctionCx<'_> {
             let overflows = self.builder.ins().band(is_minimum, is_minus_one);
             self.raise_if(overflows, at, Exception::DivideOverflow);
         }
-        let ins = self.builder.ins();
-        let result = match division {
-            Division::Quotient => ins.udiv(dividend, divisor),
-            Division::Remainder => ins.urem(dividend, divisor),
-            Division::SignedQuotient => ins.sdiv(dividend, divisor),
-            Division::SignedRemainder => ins.srem(dividend, divisor),
-        };
+        let result = self.quotient(division, dividend, divisor);
         let result = self.widen(result, width, Extension::Zero);
         self.set_register(destination, result);
     }

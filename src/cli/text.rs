@@ -1,4 +1,4 @@
-//! Numbers, times and colours for people.
+//! Numbers, times and colours for people, and text for XML.
 
 use std::{ffi::OsStr, io::IsTerminal, time::Duration};
 
@@ -30,6 +30,22 @@ pub(crate) fn time(duration: Duration) -> String {
         _ => 2,
     };
     format!("{value:.decimals$} {unit}")
+}
+
+/// `text` as it may stand in XML.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            character if character.is_control() => escaped.push(char::REPLACEMENT_CHARACTER),
+            character => escaped.push(character),
+        }
+    }
+    escaped
 }
 
 /// How to stress a word.
@@ -90,6 +106,11 @@ mod tests {
             |value: Option<&str>, is_terminal| Style::of(value.map(OsStr::new), is_terminal).colour;
         assert!(colour(None, true) && colour(Some(""), true));
         assert!(!colour(Some("1"), true) && !colour(None, false));
+    }
+
+    #[test]
+    fn text_is_escaped() {
+        assert_eq!(escaped("a<b>&\"\u{1}"), "a&lt;b&gt;&amp;&quot;\u{fffd}");
     }
 
     #[test]

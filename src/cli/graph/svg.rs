@@ -5,7 +5,7 @@ use {
         drawing::{Drawing, Node},
         layout::{LINE, PADDING, Placed},
     },
-    crate::cli::profile::HEATS,
+    crate::cli::{profile::HEATS, text::escaped},
     std::fmt::Write as _,
 };
 
@@ -123,22 +123,6 @@ fn path(points: &[(f64, f64)]) -> String {
     path
 }
 
-/// Text with what means something in XML replaced.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            character if character.is_control() => escaped.push('\u{fffd}'),
-            character => escaped.push(character),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,10 +136,5 @@ mod tests {
         assert_eq!(three, "M0.0 0.0Q1.0 1.0 2.0 0.0");
         let four = at(&[(0.0, 0.0), (1.0, 1.0), (2.0, 1.0), (3.0, 0.0)]);
         assert_eq!(four, "M0.0 0.0Q1.0 1.0 1.5 1.0Q2.0 1.0 3.0 0.0");
-    }
-
-    #[test]
-    fn text_is_escaped() {
-        assert_eq!(escaped("a<b>&\"\u{1}"), "a&lt;b&gt;&amp;&quot;\u{fffd}");
     }
 }

@@ -6,7 +6,10 @@
 
 use {
     super::profile::{Callee, Node, Profile},
-    crate::cli::{functions::Functions, text::grouped},
+    crate::cli::{
+        functions::Functions,
+        text::{escaped, grouped},
+    },
     std::fmt::Write as _,
 };
 
@@ -150,20 +153,4 @@ fn shade(name: &str) -> u32 {
     name.bytes().fold(7_u32, |sum, byte| {
         sum.wrapping_mul(31).wrapping_add(u32::from(byte))
     }) >> 3
-}
-
-/// `text` as it may stand in XML.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            character if character.is_control() => escaped.push(char::REPLACEMENT_CHARACTER),
-            character => escaped.push(character),
-        }
-    }
-    escaped
 }

@@ -55,6 +55,7 @@ pub(crate) fn dialect(version: SBPFVersion, config: &Config) -> Result<Dialect, 
         },
         meter: config.enable_instruction_meter,
         translation: config.enable_address_translation,
+        direct_functions: false,
         hides_constants: hides_constants(config),
         padding_rate: padding_rate(config),
     })

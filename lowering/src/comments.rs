@@ -310,7 +310,7 @@ fn binary(function: &Function, value: Value) -> Option<(Opcode, [Value; 2])> {
 
 /// The field at an offset into the context.
 fn context_field(at: i32) -> Option<String> {
-    const FIELDS: [(i32, &str); 22] = [
+    const FIELDS: [(i32, &str); 23] = [
         (offset::KEY, "key"),
         (offset::METER, "meter"),
         (offset::FRAME, "frame"),
@@ -332,6 +332,7 @@ fn context_field(at: i32) -> Option<String> {
         (offset::STACK_HOST, "stack_host"),
         (offset::SYSCALL, "syscall"),
         (offset::ARGUMENTS, "arguments"),
+        (offset::FUNCTIONS, "functions"),
         (offset::saved(10), "saved.r10"),
     ];
     if let Some((_, name)) = FIELDS.iter().find(|(field, _)| *field == at) {

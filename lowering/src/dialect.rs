@@ -100,6 +100,9 @@ pub struct Dialect {
     pub meter: bool,
     /// Whether addresses are virtual; otherwise they are host addresses and go unchecked.
     pub translation: bool,
+    /// Whether a syscall may be a plain function of the embedder, which generated code calls without
+    /// the runtime, see [`sbpf_runtime::host::Host::functions`].
+    pub direct_functions: bool,
     /// Whether constants that the program chose are not to be found in the code, see
     /// [`hidden`](crate::hidden).
     pub hides_constants: bool,
@@ -129,6 +132,7 @@ impl Dialect {
             },
             meter,
             translation: true,
+            direct_functions: true,
             hides_constants: true,
             padding_rate: 256,
         }

@@ -55,6 +55,7 @@ fn block_effort(graph: &Graph, block: BlockId, dialect: &Dialect) -> u64 {
         Operation::Atomic { .. } => 42,
         Operation::Divide(..) | Operation::DivideTotally(..) => 10,
         Operation::Jump { .. } | Operation::Branch { .. } => 5,
+        Operation::Syscall { .. } if dialect.direct_functions => 50,
         Operation::Call { .. } | Operation::CallAndRaise(_) | Operation::Syscall { .. } => 30,
         Operation::CallRegister { .. } => 100,
         Operation::Exit | Operation::Raise(_) => 10,

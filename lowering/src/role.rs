@@ -88,7 +88,12 @@ pub enum Role {
         /// The call.
         pc: u32,
     },
-    /// Goes on with what a `callx` has returned.
+    /// A syscall is no plain function.
+    CallBack {
+        /// The call.
+        pc: u32,
+    },
+    /// Goes on with what a `callx` or a syscall has returned.
     Called {
         /// The call.
         pc: u32,
@@ -147,6 +152,7 @@ impl fmt::Display for Role {
                 "exception: the program or its budget ends at the return to pc {pc}"
             ),
             Self::Unlikely { pc } => write!(f, "unexpected target at pc {pc}"),
+            Self::CallBack { pc } => write!(f, "through the runtime at pc {pc}"),
             Self::Called { pc } => write!(f, "called at pc {pc}"),
             Self::SpecialDivisor => f.write_str("division by 0 or -1"),
             Self::Unaligned => f.write_str("atomic operation on unaligned memory"),
@@ -180,6 +186,7 @@ impl Role {
             | Self::SyscallEnds { pc }
             | Self::Unwind { pc }
             | Self::Unlikely { pc }
+            | Self::CallBack { pc }
             | Self::Called { pc } => Some(pc),
             Self::Entry
             | Self::SpecialDivisor

@@ -121,6 +121,9 @@ pub type UnwindCallback = unsafe extern "C" fn(Anchor, u32, i64, u64);
 /// and the instructions left; returns those left afterwards, or a negative number to leave.
 pub type SyscallCallback = unsafe extern "C" fn(Anchor, u32, u32, i64) -> i64;
 
+/// Function of the embedder that generated code calls by itself, with r1 to r5; its result is r0.
+pub type Function = extern "C" fn(u64, u64, u64, u64, u64) -> u64;
+
 /// What generated code reads and writes. One per execution.
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -182,6 +185,9 @@ pub struct Context {
     pub syscall: SyscallCallback,
     /// Where a syscall's r0 to r5 go: the embedder's own registers.
     pub arguments: *mut u64,
+    /// For each syscall the function that generated code calls in place of [`Self::syscall`], if there
+    /// is one. Read only where a dialect asks for it.
+    pub functions: *const Option<Function>,
     /// The execution this context belongs to, for the callbacks.
     pub run: *mut c_void,
 }
@@ -346,6 +352,8 @@ pub mod offset {
     pub const UNWIND: i32 = field(offset_of!(Context, unwind));
     /// `Context::arguments`.
     pub const ARGUMENTS: i32 = field(offset_of!(Context, arguments));
+    /// `Context::functions`.
+    pub const FUNCTIONS: i32 = field(offset_of!(Context, functions));
     /// `Context::syscall`.
     pub const SYSCALL: i32 = field(offset_of!(Context, syscall));
 }

@@ -27,6 +27,7 @@ unsafe fn with_run<H: Host, R>(
     // SAFETY: `Run::enter` stored a pointer to the `Run<H>` that outlives the generated code, and
     // generated code, its only other user, is suspended.
     let run = unsafe { &mut *(*Context::of_anchor(anchor)).run.cast::<Run<'_, H>>() };
+    run.is_touched = true;
     match catch_unwind(AssertUnwindSafe(|| body(run))) {
         Ok(result) => result,
         Err(payload) => {

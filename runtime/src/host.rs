@@ -1,6 +1,9 @@
 //! What an embedder offers to the runtime.
 
-use crate::{abi::REGISTERS, translation::Range};
+use crate::{
+    abi::{Function, REGISTERS},
+    translation::Range,
+};
 
 /// How an execution has ended for the embedder, with everything already written where the
 /// embedder expects it.
@@ -46,6 +49,13 @@ pub trait Host {
     /// When the syscall fails.
     fn syscall(&mut self, index: u32, pc: u32, depth: u64, meter: i64)
     -> Result<(i64, u64), Ended>;
+
+    /// For each syscall a function that generated code may call in place of [`Self::syscall`], where the
+    /// dialect has it do that: as many as there are syscalls, which stay where they are while the program
+    /// runs.
+    fn functions(&self) -> &[Option<Function>] {
+        &[]
+    }
 
     /// Whether regions may have changed since the last time this was asked; `true` if unknown.
     fn regions_changed(&mut self) -> bool;

@@ -111,7 +111,12 @@ pub struct Run<'p, H: Host> {
     pub frames: Vec<Frame>,
     pub(crate) panic: Option<Box<dyn Any + Send>>,
     pub(crate) cache: SecondLevel,
+    /// Whether more of the context may have changed than results of compiled code.
+    pub(crate) is_touched: bool,
+    entry_point: EntryPoint,
     layout: Frames,
+    /// [`Context::frame`] at the entry.
+    first_frame: u64,
     /// [`Context::stack_span`] while the stack is in place.
     stack_span: u64,
     pub(crate) image: Image<'p>,
@@ -165,6 +170,7 @@ impl<'p, H: Host> Run<'p, H> {
             unwind: callbacks::unwind::<H>,
             syscall: callbacks::syscall::<H>,
             arguments: null_mut(),
+            functions: null(),
             run: null_mut(),
         };
         Self {
@@ -173,10 +179,37 @@ impl<'p, H: Host> Run<'p, H> {
             frames: Vec::new(),
             panic: None,
             cache: SecondLevel::default(),
+            is_touched: has_silent_lookups(&context),
+            entry_point: image.code.entry_point(),
             layout: entry.frames,
+            first_frame: frame,
             stack_span,
             image,
         }
+    }
+
+    /// Prepares one more execution, from the same frame and with these registers and instructions left,
+    /// on regions that are where they were.
+    #[inline]
+    pub fn restart(&mut self, registers: &[u64; REGISTERS], meter: i64) {
+        self.context.meter = meter;
+        if self.is_touched {
+            return self.reset(registers);
+        }
+        // The result, and r1 to r5 where a caller reads them.
+        let [results @ .., _, _, _, _, _] = &mut self.context.registers;
+        let [first @ .., _, _, _, _, _] = registers;
+        *results = *first;
+    }
+
+    #[inline(never)]
+    fn reset(&mut self, registers: &[u64; REGISTERS]) {
+        self.context.registers = *registers;
+        self.context.frame = self.first_frame;
+        self.context.leave = 0;
+        self.context.exception = self.context.no_exception();
+        self.frames.clear();
+        self.is_touched = has_silent_lookups(&self.context);
     }
 
     /// Executes the program.
@@ -189,11 +222,14 @@ impl<'p, H: Host> Run<'p, H> {
     ///
     /// # Safety
     /// The image's code must come from the lowering together with its entries and sites, and the
-    /// frames given to [`Self::new`] must be host memory that the program may read and write.
+    /// frames given to [`Self::new`] must be host memory that the program may read and write. If its
+    /// dialect calls functions directly, [`Host::functions`] must have one entry for each syscall.
+    #[inline]
     pub unsafe fn enter(&mut self) -> Exit {
-        self.prefill();
-        self.context.entries = self.image.entries.as_ptr();
-        self.context.arguments = self.host.arguments();
+        if self.context.run != (&raw mut *self).cast::<c_void>() {
+            self.settle();
+        }
+        let entry_point = self.entry_point;
         let run: *mut Self = self;
         // SAFETY: the caller vouches for the code. `run` stays valid and is not used here until
         // the call returns; generated code and its callbacks reach the execution through that
@@ -201,17 +237,41 @@ impl<'p, H: Host> Run<'p, H> {
         let returned = unsafe {
             let context = &raw mut (*run).context;
             (*context).run = run.cast::<c_void>();
-            let entry_point = (*run).image.code.entry_point();
             entry_point(Context::anchor(context))
         };
+        if returned == ENDED || self.is_touched {
+            return self.left(returned);
+        }
+        self.finished(returned)
+    }
+
+    #[inline]
+    fn finished(&mut self, meter: i64) -> Exit {
+        self.context.meter = instructions_left(meter);
+        Exit::Finished {
+            pc: self.context.revealed(self.context.exit_pc as u32),
+        }
+    }
+
+    /// Tells the context where the execution and what belongs to the host are, which is where they have
+    /// not been before.
+    #[inline(never)]
+    fn settle(&mut self) {
+        self.prefill();
+        self.context.entries = self.image.entries.as_ptr();
+        self.context.arguments = self.host.arguments();
+        self.context.functions = self.host.functions().as_ptr();
+    }
+
+    /// How compiled code was left, if it has called back or not finished.
+    #[inline(never)]
+    fn left(&mut self, returned: i64) -> Exit {
+        self.is_touched = true;
         if let Some(payload) = self.panic.take() {
             std::panic::resume_unwind(payload);
         }
         if returned != ENDED {
-            self.context.meter = instructions_left(returned);
-            return Exit::Finished {
-                pc: self.context.revealed(self.context.exit_pc as u32),
-            };
+            return self.finished(returned);
         }
         self.context.meter = instructions_left(self.context.meter);
         match self.context.raised() {
@@ -289,4 +349,10 @@ impl<'p, H: Host> Run<'p, H> {
         self.host
             .likely_ranges(|range| translation::insert(context, range.start, range));
     }
+}
+
+/// Whether generated code may look up accesses out of line without a callback. It shows registers of all
+/// kinds before it does.
+fn has_silent_lookups(context: &Context) -> bool {
+    !context.found.is_null() || context.stack_span != 0
 }

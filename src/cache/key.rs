@@ -148,6 +148,7 @@ impl Builder {
             frames,
             meter,
             translation,
+            direct_functions,
             hides_constants,
             padding_rate,
         } = dialect;
@@ -163,6 +164,7 @@ impl Builder {
             static_syscalls,
             meter,
             translation,
+            direct_functions,
             hides_constants,
         ] {
             self.number(u64::from(*flag));

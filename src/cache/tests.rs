@@ -50,7 +50,7 @@ type Change<T> = fn(&mut T);
 
 #[test]
 fn each_field_of_the_dialect_changes_the_key() {
-    let changes: [Change<Dialect>; 17] = [
+    let changes: [Change<Dialect>; 18] = [
         |dialect| dialect.explicit_sign_extension ^= true,
         |dialect| dialect.swapped_subtraction ^= true,
         |dialect| dialect.product_quotient_remainder ^= true,
@@ -77,6 +77,7 @@ fn each_field_of_the_dialect_changes_the_key() {
         },
         |dialect| dialect.meter ^= true,
         |dialect| dialect.translation ^= true,
+        |dialect| dialect.direct_functions ^= true,
         |_| (),
     ];
     let mut keys = HashSet::new();

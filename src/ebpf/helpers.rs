@@ -35,7 +35,16 @@ impl HelperCall<'_, '_> {
     }
 }
 
-type Function<'h> = Box<dyn FnMut(&mut HelperCall<'_, '_>) -> Result<u64, HelperError> + 'h>;
+/// A helper that needs nothing but r1 to r5, see [`Helpers::register_function`].
+pub type HelperFunction = extern "C" fn(u64, u64, u64, u64, u64) -> u64;
+
+/// A helper.
+enum Helper<'h> {
+    Closure(Closure<'h>),
+    Function(HelperFunction),
+}
+
+type Closure<'h> = Box<dyn FnMut(&mut HelperCall<'_, '_>) -> Result<u64, HelperError> + 'h>;
 
 /// Numbers below this, which helpers usually have, are looked up fast.
 const DIRECT: u32 = 1_024;
@@ -43,8 +52,8 @@ const DIRECT: u32 = 1_024;
 /// Helpers by number.
 #[derive(Default)]
 pub struct Helpers<'h> {
-    direct: Vec<Option<Function<'h>>>,
-    others: HashMap<u32, Function<'h>>,
+    direct: Vec<Option<Helper<'h>>>,
+    others: HashMap<u32, Helper<'h>>,
 }
 
 impl<'h> Helpers<'h> {
@@ -60,15 +69,46 @@ impl<'h> Helpers<'h> {
         number: u32,
         function: impl FnMut(&mut HelperCall<'_, '_>) -> Result<u64, HelperError> + 'h,
     ) {
+        self.insert(number, Helper::Closure(Box::new(function)));
+    }
+
+    /// Registers a function of r1 to r5 alone under `number`, in place of what was there before. Compiled
+    /// code calls it without a detour.
+    ///
+    /// A panic in it ends the process, as in any function that is `extern "C"`.
+    pub fn register_function(&mut self, number: u32, function: HelperFunction) {
+        self.insert(number, Helper::Function(function));
+    }
+
+    fn insert(&mut self, number: u32, helper: Helper<'h>) {
         if number >= DIRECT {
-            self.others.insert(number, Box::new(function));
+            self.others.insert(number, helper);
             return;
         }
         let index = number as usize;
         if self.direct.len() <= index {
             self.direct.resize_with(index + 1, || None);
         }
-        self.direct[index] = Some(Box::new(function));
+        self.direct[index] = Some(helper);
+    }
+
+    fn get_mut(&mut self, number: u32) -> Option<&mut Helper<'h>> {
+        match number < DIRECT {
+            true => self.direct.get_mut(number as usize)?.as_mut(),
+            false => self.others.get_mut(&number),
+        }
+    }
+
+    /// The function that is registered under `number`, if it is one.
+    pub(super) fn function(&self, number: u32) -> Option<HelperFunction> {
+        let helper = match number < DIRECT {
+            true => self.direct.get(number as usize)?.as_ref(),
+            false => self.others.get(&number),
+        };
+        match helper? {
+            Helper::Function(function) => Some(*function),
+            Helper::Closure(_) => None,
+        }
     }
 
     /// Calls a helper; returns its result and the meter that is left.
@@ -79,21 +119,21 @@ impl<'h> Helpers<'h> {
         memory: &Memory<'_>,
         meter: i64,
     ) -> Result<(u64, i64), Fault> {
-        let function = match number < DIRECT {
-            true => self
-                .direct
-                .get_mut(number as usize)
-                .and_then(Option::as_mut),
-            false => self.others.get_mut(&number),
+        let helper = self.get_mut(number);
+        let closure = match helper.ok_or(Fault::UnknownHelper(number))? {
+            Helper::Closure(closure) => closure,
+            Helper::Function(function) => {
+                let [a, b, c, d, e] = *arguments;
+                return Ok((function(a, b, c, d, e), meter));
+            }
         };
-        let function = function.ok_or(Fault::UnknownHelper(number))?;
         let remaining = meter.max(0) as u64;
         let mut call = HelperCall {
             arguments,
             memory,
             remaining,
         };
-        match function(&mut call) {
+        match closure(&mut call) {
             Ok(result) => Ok((result, call.remaining.min(remaining) as i64)),
             Err(error) => Err(Fault::Helper { number, error }),
         }

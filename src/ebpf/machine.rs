@@ -5,6 +5,7 @@ use {
         error::Fault, helpers::Helpers, interpreter::Interpreter, memory::Memory, program::Program,
     },
     sbpf_runtime::{
+        abi::Function,
         host::{Ended, Host},
         translation::Range,
     },
@@ -52,6 +53,8 @@ pub(super) struct Machine<'a, 'm, 'h> {
     pub(super) helpers: &'a mut Helpers<'h>,
     /// r0 to r5 for a helper.
     arguments: [u64; 6],
+    /// Those of the program's helpers that are plain functions.
+    functions: Vec<Option<Function>>,
     /// What has ended the program: a fault, its pc, and the meter left.
     pub(super) ended: Option<(Fault, u32, i64)>,
     /// Whether the regions have been translated in advance; they stay where they are.
@@ -64,7 +67,9 @@ impl<'a, 'm, 'h> Machine<'a, 'm, 'h> {
         memory: &'a Memory<'m>,
         helpers: &'a mut Helpers<'h>,
     ) -> Self {
+        let numbers = program.inner.helpers.iter();
         Self {
+            functions: numbers.map(|number| helpers.function(*number)).collect(),
             program,
             memory,
             helpers,
@@ -112,6 +117,10 @@ impl Host for Machine<'_, '_, '_> {
 
     fn arguments(&mut self) -> *mut u64 {
         self.arguments.as_mut_ptr()
+    }
+
+    fn functions(&self) -> &[Option<Function>] {
+        &self.functions
     }
 
     fn syscall(&mut self, index: u32, pc: u32, _: u64, meter: i64) -> Result<(i64, u64), Ended> {

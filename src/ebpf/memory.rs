@@ -196,12 +196,10 @@ impl<'m> Memory<'m> {
         host
     }
 
-    /// Fills the stack with zeros.
-    pub(super) fn clear_stack(&self) {
+    /// The stack, as far as there is one.
+    pub(super) fn stack_cells(&self) -> &[Cell<u8>] {
         let stack = self.regions.first().and_then(Option::as_ref);
-        for cell in stack.and_then(Bytes::writable).unwrap_or_default() {
-            cell.set(0);
-        }
+        stack.and_then(Bytes::writable).unwrap_or_default()
     }
 
     /// r1 and r2 when a program starts.

@@ -29,7 +29,7 @@
 //! is the address of the context and r2 its length, both 0 if there is none, and r10 is the end of
 //! its frame of [`FRAME_SIZE`] bytes. Each call of a function of the program has the next frame of
 //! the stack, which is zero when the program starts; one that calls none of its functions has a
-//! stack of one frame. Maps are regions too, numbered by the caller:
+//! stack of one frame, and one that never reads r10 has none. Maps are regions too, numbered by the caller:
 //! see [`Memory::set_map`].
 
 mod compiled;
@@ -49,7 +49,7 @@ pub use {
     compiled::CompiledProgram,
     elf::{ProgramName, programs},
     error::{ElfError, Fault, LoadError, VerifyError},
-    helpers::{HelperCall, HelperError, Helpers},
+    helpers::{HelperCall, HelperError, HelperFunction, Helpers},
     machine::Outcome,
     memory::Memory,
     options::{FRAME_SIZE, Options},

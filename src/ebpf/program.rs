@@ -18,6 +18,7 @@ use {
         dialect::Dialect,
         insn::{Insn, Operation},
     },
+    sbpf_runtime::abi::FRAME_POINTER,
     std::{
         collections::{BTreeMap, HashMap},
         sync::Arc,
@@ -37,8 +38,8 @@ pub(super) struct Inner {
     entry: usize,
     /// Its instructions by pc.
     pub(super) insns: Vec<Insn>,
-    /// Frames that it can have in use.
-    frames: u32,
+    /// Bytes of its stack.
+    stack_length: usize,
     /// Numbers of the helpers that it calls.
     pub(super) helpers: Vec<u32>,
     /// Sections of data, by the map that they are for the program.
@@ -109,17 +110,14 @@ impl Program {
             text,
             entry,
             insns: Vec::new(),
-            frames: 1,
+            stack_length: 0,
             data,
             names,
             maps,
             options: options.clone(),
         };
         inner.insns = verifier::verify(&inner.lowering())?;
-        let is_call = |insn: &Insn| matches!(insn.operation, Operation::Call { .. });
-        if inner.insns.iter().any(is_call) {
-            inner.frames = options.call_depth;
-        }
+        inner.stack_length = stack_length(&inner.insns, options);
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -144,7 +142,7 @@ impl Program {
         limit: u64,
     ) -> Outcome {
         memory.make_stack(self.stack_length());
-        memory.clear_stack();
+        memory.stack_cells().iter().for_each(|byte| byte.set(0));
         let start = self.meter(limit);
         let mut interpreter =
             Interpreter::new(self, memory, helpers, self.entry_registers(memory), start);
@@ -198,7 +196,7 @@ impl Program {
     }
 
     pub(super) fn stack_length(&self) -> usize {
-        self.inner.frames as usize * FRAME_SIZE as usize
+        self.inner.stack_length
     }
 
     /// The meter that stands for a limit.
@@ -230,6 +228,18 @@ impl Inner {
             dialect: Dialect::standard(self.options.groups, FRAME_SIZE, self.options.meter),
         }
     }
+}
+
+/// The bytes of stack that a program can come to know of.
+fn stack_length(insns: &[Insn], options: &Options) -> usize {
+    let is_call = |insn: &Insn| matches!(insn.operation, Operation::Call { .. });
+    let reads_frame_pointer = |insn: &Insn| insn.reads().contains(FRAME_POINTER);
+    let frames = match insns.iter().any(is_call) {
+        _ if !insns.iter().any(reads_frame_pointer) => 0,
+        true => options.call_depth,
+        false => 1,
+    };
+    frames as usize * FRAME_SIZE as usize
 }
 
 /// The numbers of all helpers that are called, sorted.

@@ -14,7 +14,7 @@ use {
         abi::Exception,
         run::{Entry, Exit, Frames, Run},
     },
-    std::fmt,
+    std::{cell::Cell, fmt, ops::Range},
 };
 
 /// Native stack that helpers and the slow paths may use beyond what compiled code does.
@@ -24,10 +24,14 @@ const CALLBACK_STACK: usize = 256 << 10;
 pub struct Session<'s, 'm, 'h> {
     run: Run<'s, Machine<'s, 'm, 'h>>,
     registers: [u64; 11],
-    /// The frame value at the start.
-    frame: u64,
+    /// The greatest meter that an execution may start with, 0 without a meter.
+    greatest_limit: u64,
+    /// The program's stack.
+    stack: &'s [Cell<u8>],
     /// Native stack that an execution may take.
     red_zone: usize,
+    /// Where on the native stack there is that much below.
+    ample: Range<usize>,
 }
 
 impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
@@ -50,14 +54,17 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
             },
             max_call_depth: u64::from(call_depth),
         };
+        let memory: &'s Memory<'m> = memory;
         let machine = Machine::new(program, memory, helpers);
         let run = Run::new(compiled.image(), machine, &entry);
         let frame = compiled.statistics().largest_frame;
         Self {
-            frame: run.context.frame,
             run,
             registers,
+            greatest_limit: program.meter(u64::MAX) as u64,
+            stack: memory.stack_cells(),
             red_zone: frame.saturating_mul(call_depth as usize) + CALLBACK_STACK,
+            ample: 0..0,
         }
     }
 
@@ -67,9 +74,12 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
     ///
     /// # Panics
     /// If a helper panics.
+    #[inline]
     pub fn run(&mut self, limit: u64) -> Outcome {
-        let red_zone = self.red_zone;
-        stacker::maybe_grow(red_zone, red_zone + CALLBACK_STACK, || self.run_here(limit))
+        match self.ample.contains(&stack_pointer()) {
+            true => self.run_here(limit),
+            false => self.run_elsewhere(limit),
+        }
     }
 
     /// The program's memory.
@@ -77,21 +87,46 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
         self.run.host.memory
     }
 
+    /// Finds out about a part of the native stack where the program was not run before.
+    #[cold]
+    fn run_elsewhere(&mut self, limit: u64) -> Outcome {
+        let red_zone = self.red_zone;
+        let here = stack_pointer();
+        let spare = stacker::remaining_stack().and_then(|left| left.checked_sub(red_zone));
+        match spare {
+            Some(spare) => {
+                self.ample = here.saturating_sub(spare)..here + 1;
+                self.run_here(limit)
+            }
+            None => stacker::grow(red_zone + CALLBACK_STACK, || self.run_here(limit)),
+        }
+    }
+
     fn run_here(&mut self, limit: u64) -> Outcome {
         let run = &mut self.run;
-        let program = run.host.program;
-        let start = program.meter(limit);
-        run.host.memory.clear_stack();
-        run.context.registers = self.registers;
-        run.context.meter = start;
-        run.context.frame = self.frame;
-        run.context.leave = 0;
-        run.context.exception = run.context.no_exception();
-        run.frames.clear();
-        // SAFETY: the image is what the lowering has made of the program, as a whole, and the frames
-        // are a stack of as many as there may be, which stays where it is as long as the memory is
-        // borrowed.
+        let start = limit.min(self.greatest_limit) as i64;
+        self.stack.iter().for_each(|byte| byte.set(0));
+        run.restart(&self.registers, start);
+        // SAFETY: the image is what the lowering has made of the program, as a whole. The frames are a
+        // stack of as many as there may be, which stays where it is as long as the memory is borrowed,
+        // or nothing accesses frames. `Machine` has an entry for each helper that is called.
         let exit = unsafe { run.enter() };
+        match exit {
+            // Without a meter both are 0.
+            Exit::Finished { pc } => Outcome {
+                result: Ok(run.context.registers[0]),
+                instructions: start.wrapping_sub(run.context.meter) as u64,
+                pc: pc as usize,
+            },
+            _ => self.end(exit, start),
+        }
+    }
+
+    /// The outcome of a run that did not finish in compiled code.
+    #[inline(never)]
+    fn end(&mut self, exit: Exit, start: i64) -> Outcome {
+        let run = &mut self.run;
+        let program = run.host.program;
         let left = run.context.meter;
         let outcome = |result, pc, left| Outcome::new(program, result, pc, start, left);
         match exit {
@@ -123,6 +158,13 @@ impl fmt::Debug for Session<'_, '_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").finish_non_exhaustive()
     }
+}
+
+/// An address in the frame of the function that asks for it.
+#[inline(always)]
+fn stack_pointer() -> usize {
+    let here = 0u8;
+    (&raw const here).addr()
 }
 
 /// A frame as the interpreter keeps it.

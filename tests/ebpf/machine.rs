@@ -123,6 +123,105 @@ fn helpers_are_called_by_number() {
     assert_ne!(observed.context[0], 0);
 }
 
+extern "C" fn weigh(a: u64, b: u64, c: u64, d: u64, e: u64) -> u64 {
+    [a, b, c, d, e]
+        .into_iter()
+        .zip(1..)
+        .fold(0, |sum, (value, weight)| {
+            sum.wrapping_mul(7).wrapping_add(value ^ weight)
+        })
+}
+
+#[test]
+fn plain_functions_are_helpers_too() {
+    // In a loop with a closure, so that both ways and what follows them share registers.
+    let text = [
+        set(6, 5),
+        insn(0x79, 7, 1, 0, 0),
+        set(1, 1),
+        set(2, 2),
+        set(3, 3),
+        copy(4, 7),
+        copy(5, 6),
+        helper(3),
+        copy(8, 0),
+        helper(2_000),
+        insn(0xaf, 7, 0, 0, 0),
+        insn(0x0f, 7, 8, 0, 0),
+        insn(0x0f, 7, 1, 0, 0),
+        insn(0x0f, 7, 5, 0, 0),
+        insn(0x07, 6, 0, 0, -1),
+        insn(0x55, 6, 0, -14, 0),
+        copy(0, 7),
+        EXIT,
+    ];
+    for (function, closure) in [(3, 2_000), (2_000, 3)] {
+        for meter in [true, false] {
+            let options = Options {
+                meter,
+                ..Options::default()
+            };
+            let program = Program::from_bytes(text.as_flattened(), &options).expect("it is valid");
+            let compiled = program.compile().expect("it compiles");
+            let mut expected = 0x1234;
+            for round in (1..=5).rev() {
+                let weighed = weigh(1, 2, 3, expected, round);
+                let masked = weighed.wrapping_add(1) & 0xff_ffff;
+                let (first, second) = match function {
+                    3 => (weighed, masked),
+                    _ => (masked, weighed),
+                };
+                expected = (expected ^ second)
+                    .wrapping_add(first)
+                    .wrapping_add(1 + round);
+            }
+            for limit in 0..100 {
+                let run = |is_compiled: bool| {
+                    let mut helpers = Helpers::new();
+                    helpers.register_function(function, weigh);
+                    helpers.register(closure, |call| {
+                        let [a, b, c, d, e] = *call.arguments;
+                        Ok(weigh(a, b, c, d, e).wrapping_add(1) & 0xff_ffff)
+                    });
+                    let mut memory = Memory::new();
+                    memory.own_context(&0x1234u64.to_le_bytes());
+                    match is_compiled {
+                        true => compiled.run(&mut memory, &mut helpers, limit),
+                        false => program.interpret(&mut memory, &mut helpers, limit),
+                    }
+                };
+                let found = run(true);
+                assert_eq!(found, run(false), "limit {limit}");
+                if limit == 99 {
+                    assert_eq!(found.result, Ok(expected));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_never_reads_the_frame_pointer_has_no_stack() {
+    let address = 2u64 << 32;
+    let text = [
+        &constant(1, 0, address)[..],
+        &[insn(0x79, 0, 1, 0, 0), EXIT],
+    ]
+    .concat();
+    let violation = Fault::AccessViolation {
+        address,
+        size: 8,
+        store: false,
+    };
+    let case = Case::new(&text, Vec::new());
+    assert_eq!(fault(&case).0, violation);
+    assert!(case.agree(10).stack.is_empty());
+    let text = [&text[..3], &[copy(2, 10), EXIT]].concat();
+    let case = Case::new(&text, Vec::new());
+    assert_eq!(case.result(), 0);
+    assert_eq!(case.agree(10).stack, [0; 512]);
+}
+
 #[test]
 fn helpers_end_programs() {
     let call = |number: u32, argument: i32| {
@@ -180,7 +279,9 @@ fn accesses_outside_of_regions_fail() {
                         false => insn(0x61 | code, 0, 1, 0, 0),
                         true => insn(0x63 | code, 1, 0, 0, 0),
                     };
-                    let text = [&constant(1, 0, address)[..], &[access, EXIT]].concat();
+                    // There is a stack only for those that read r10.
+                    let code = [copy(9, 10), access, EXIT];
+                    let text = [&constant(1, 0, address)[..], &code].concat();
                     Case::new(&text, vec![0; 16])
                 };
                 assert_eq!(access(start).result(), 0);
@@ -195,7 +296,7 @@ fn accesses_outside_of_regions_fail() {
                         size: bytes as u32,
                         store,
                     };
-                    assert_eq!(fault(&access(address)), (violation, 2, 2));
+                    assert_eq!(fault(&access(address)), (violation, 3, 3));
                 }
             }
         }

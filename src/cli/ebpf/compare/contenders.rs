@@ -10,8 +10,21 @@ use {
 /// What an engine is called.
 pub(super) type Name = &'static str;
 
-/// An engine with a workload: each call runs it once and gives the result.
-pub(super) type Contender<'w> = (Name, Box<dyn FnMut() -> Result<u64, String> + 'w>);
+/// Runs a workload so often, one run after the other as a host would do, and gives the last result.
+pub(super) type Runs<'w> = Box<dyn FnMut(u32) -> Result<u64, String> + 'w>;
+
+/// An engine with a workload.
+pub(super) type Contender<'w> = (Name, Runs<'w>);
+
+/// [`Runs`] of what runs once.
+fn repeated<'w>(mut once: impl FnMut() -> Result<u64, String> + 'w) -> Runs<'w> {
+    Box::new(move |count| {
+        for _ in 1..count {
+            black_box(once()?);
+        }
+        once()
+    })
+}
 
 /// The instructions that a workload may take, more than any does.
 const LIMIT: u64 = 1 << 40;
@@ -40,9 +53,7 @@ impl Ours {
         let compiled = program.compile();
         let compiled = compiled.map_err(|error| failure(error.to_string()))?;
         let mut helpers = Helpers::new();
-        helpers.register(HELPER, |call| {
-            Ok(helper(call.arguments[0], call.arguments[1]))
-        });
+        helpers.register_function(HELPER, helper);
         let mut memory = Memory::new();
         memory.own_context(&workload.memory);
         Ok(Self {
@@ -56,7 +67,7 @@ impl Ours {
     fn compiled<'w>(&'w mut self, name: Name) -> Contender<'w> {
         let mut session = self.compiled.session(&mut self.memory, &mut self.helpers);
         let run = move || session.run(LIMIT).result.map_err(|fault| fault.to_string());
-        (name, Box::new(run))
+        (name, repeated(run))
     }
 
     fn interpreted<'w>(&'w mut self, name: Name) -> Contender<'w> {
@@ -66,7 +77,7 @@ impl Ours {
                 .interpret(&mut self.memory, &mut self.helpers, LIMIT);
             outcome.result.map_err(|fault| fault.to_string())
         };
-        (name, Box::new(run))
+        (name, repeated(run))
     }
 }
 
@@ -81,7 +92,7 @@ pub(super) fn all<'w>(workload: &'w Workload, ours: &'w mut [Ours; 3]) -> Vec<Co
     let mut memory = workload.memory.clone();
     let native = workload.native;
     let run = move || Ok(native(black_box(&mut memory)));
-    contenders.push(("native", Box::new(run)));
+    contenders.push(("native", repeated(run)));
     contenders.extend(rivals(workload));
     contenders
 }
@@ -99,7 +110,7 @@ fn rivals(workload: &Workload) -> Vec<Contender<'_>> {
 #[cfg(feature = "rbpf")]
 mod rival {
     use {
-        super::{Contender, HELPER, Workload, helper},
+        super::{Contender, HELPER, Runs, Workload, helper, repeated},
         std::slice,
     };
 
@@ -121,21 +132,19 @@ mod rival {
         engines
             .into_iter()
             .map(|(name, engine)| -> Contender<'_> {
-                let run: Box<dyn FnMut() -> Result<u64, String>> = match machine(workload, engine) {
-                    Ok(run) => run,
-                    Err(error) => Box::new(move || Err(error.clone())),
-                };
-                (name, run)
+                let run = machine(workload, engine);
+                (
+                    name,
+                    run.unwrap_or_else(|error| Box::new(move |_| Err(error.clone()))),
+                )
             })
             .collect()
     }
 
-    type Runs<'w> = Box<dyn FnMut() -> Result<u64, String> + 'w>;
-
     fn machine(workload: &Workload, engine: Engine) -> Result<Runs<'_>, String> {
         let text = |error: rbpf::lib::Error| error.to_string();
         let mut vm = rbpf::EbpfVmRaw::new(Some(&workload.text)).map_err(text)?;
-        vm.register_helper(HELPER, |a, b, _, _, _| helper(a, b))
+        vm.register_helper(HELPER, |a, b, c, d, e| helper(a, b, c, d, e))
             .map_err(text)?;
         match engine {
             Engine::Interpreter => {}
@@ -144,7 +153,7 @@ mod rival {
             Engine::Cranelift => vm.cranelift_compile().map_err(text)?,
         }
         let mut bytes = workload.memory.clone();
-        Ok(Box::new(move || {
+        Ok(repeated(move || {
             // SAFETY: the bytes live as long as the machine, which alone is given them, and only
             // until the call returns.
             let memory = unsafe { slice::from_raw_parts_mut(bytes.as_mut_ptr(), bytes.len()) };

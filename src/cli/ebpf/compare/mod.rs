@@ -15,7 +15,7 @@ use {
         run::Printout,
     },
     comfy_table::{CellAlignment, Table, presets},
-    contenders::{Contender, Name, Ours},
+    contenders::{Contender, Name, Ours, Runs},
     std::time::Duration,
     workloads::Workload,
 };
@@ -64,13 +64,13 @@ fn measure(
     let mut contenders = contenders::all(workload, &mut ours);
     let mut repetitions = Vec::new();
     for (name, run) in &mut contenders {
-        let failure = match run() {
+        let failure = match run(1) {
             Ok(result) if result == expected => None,
             Ok(result) => Some(format!("returns {result:#x}, not {expected:#x}")),
             Err(error) => Some(error),
         };
         repetitions.push(match failure {
-            None => Some(repetitions_for(settings.shortest_sample, run.as_mut())),
+            None => Some(repetitions_for(settings.shortest_sample, run)),
             Some(failure) => {
                 problems.push(format!("{} on {name}: {failure}", workload.name));
                 None
@@ -81,7 +81,7 @@ fn measure(
     for _ in 0..settings.rounds {
         for (index, (_, run)) in contenders.iter_mut().enumerate() {
             if let Some(count) = repetitions[index] {
-                samples[index].push(sample(count, run.as_mut()));
+                samples[index].push(sample(count, run));
             }
         }
     }
@@ -97,8 +97,6 @@ fn measure(
     })
 }
 
-type Runs<'r> = dyn FnMut() -> Result<u64, String> + 'r;
-
 /// How often to run for a sample of at least this time.
 fn repetitions_for(time: Duration, run: &mut Runs<'_>) -> u32 {
     let mut count = 1;
@@ -110,9 +108,7 @@ fn repetitions_for(time: Duration, run: &mut Runs<'_>) -> u32 {
 
 fn total(count: u32, run: &mut Runs<'_>) -> Duration {
     let start = thread_time();
-    for _ in 0..count {
-        let _ = std::hint::black_box(run());
-    }
+    let _ = std::hint::black_box(run(count));
     thread_time() - start
 }
 

@@ -1,7 +1,7 @@
 //! One unit of blocks to one CLIF function.
 //!
 //! ```text
-//! function unit(ctx, meter, frame, live registers...) -> (r0, meter) tail
+//! function unit(meter, frame, live registers...) -> (r0, meter) tail      // ctx in the pinned register
 //!
 //! for each basic block:
 //!   checkpoint:                               // meter
@@ -122,7 +122,7 @@ impl FunctionName {
 /// The signature of a function that is passed `registers`.
 pub(crate) fn signature(registers: RegisterSet) -> Signature {
     let mut signature = Signature::new(CallConv::Tail);
-    for _ in 0..3 + registers.len() {
+    for _ in 0..2 + registers.len() {
         signature.params.push(AbiParam::new(I64));
     }
     signature
@@ -147,8 +147,8 @@ pub(crate) struct FunctionCx<'a> {
     pub(crate) sites: &'a mut Sites,
     pub(crate) comments: &'a mut Comments,
     pub(crate) unit: UnitId,
-    /// The context's address.
-    pub(crate) context: Value,
+    /// The context's address, in the CLIF block for which it was asked for last.
+    context: Option<(Block, Value)>,
     /// The frame value, see [`sbpf_runtime::abi::Context::frame`].
     pub(crate) frame: Value,
     /// See [`Self::prepare_hidden_frame`].
@@ -210,8 +210,8 @@ pub(crate) fn lower_unit(
         sites,
         comments,
         unit,
-        context: arguments[0],
-        frame: arguments[2],
+        context: None,
+        frame: arguments[1],
         hidden_frame: None,
         host_convention: target.default_call_conv,
         blocks,
@@ -223,8 +223,8 @@ pub(crate) fn lower_unit(
         loop_caches,
         likely_targets: None,
     };
-    cx.builder.def_var(meter, arguments[1]);
-    for (register, value) in parameters.iter().zip(&arguments[3..]) {
+    cx.builder.def_var(meter, arguments[0]);
+    for (register, value) in parameters.iter().zip(&arguments[2..]) {
         cx.builder.def_var(registers[register as usize], *value);
     }
     cx.comments.block(entry, Role::Entry);
@@ -440,14 +440,30 @@ impl FunctionCx<'_> {
         self.builder.ins().iconst(I64, value)
     }
 
+    /// The context's address: the pinned register.
+    ///
+    /// Each CLIF block copies it anew. A copy takes no time, and a value that lives on in another
+    /// block would take a register there, over calls one that its function has to save.
+    pub(crate) fn context(&mut self) -> Value {
+        let current = self.builder.current_block();
+        match self.context {
+            Some((block, context)) if current == Some(block) => context,
+            _ => {
+                let context = self.builder.ins().get_pinned_reg(I64);
+                self.context = current.map(|block| (block, context));
+                context
+            }
+        }
+    }
+
     pub(crate) fn load_context(&mut self, ty: Type, offset: i32) -> Value {
-        self.builder.ins().load(ty, TRUSTED, self.context, offset)
+        let context = self.context();
+        self.builder.ins().load(ty, TRUSTED, context, offset)
     }
 
     pub(crate) fn store_context(&mut self, value: Value, offset: i32) {
-        self.builder
-            .ins()
-            .store(TRUSTED, value, self.context, offset);
+        let context = self.context();
+        self.builder.ins().store(TRUSTED, value, context, offset);
     }
 
     /// Stores registers where callbacks find them. With fixed frames the frame value goes there
@@ -477,6 +493,16 @@ impl FunctionCx<'_> {
         let number = self.sites.calls.len() as i64;
         self.sites.calls.push(site);
         self.hidden_number(number as u32)
+    }
+
+    /// A new block to go on in: off the usual path if the current one is.
+    pub(crate) fn block_behind(&mut self) -> Block {
+        let block = self.builder.create_block();
+        let current = self.builder.current_block();
+        if current.is_some_and(|current| self.builder.func.layout.is_cold(current)) {
+            self.builder.set_cold_block(block);
+        }
+        block
     }
 
     /// A new block off the usual path.

@@ -176,7 +176,8 @@ impl FunctionCx<'_> {
     /// The low half of the key with its sign.
     fn load_key_signed(&mut self) -> Value {
         let flags = crate::function::TRUSTED;
-        self.builder.ins().sload32(flags, self.context, offset::KEY)
+        let context = self.context();
+        self.builder.ins().sload32(flags, context, offset::KEY)
     }
 }
 

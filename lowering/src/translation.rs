@@ -248,8 +248,9 @@ impl FunctionCx<'_> {
         let slot = self.builder.ins().ushr(address, shift);
         let mask = self.constant(((SLOTS - 1) << SLOT_SIZE_SHIFT) as i64);
         let slot = self.builder.ins().band(slot, mask);
+        let context = self.context();
         CachedRange {
-            slot: self.builder.ins().iadd(self.context, slot),
+            slot: self.builder.ins().iadd(context, slot),
             half: if group.store {
                 offset::STORE
             } else {
@@ -310,9 +311,7 @@ impl FunctionCx<'_> {
         });
         let callee = self.callee(FunctionName::Access, RegisterSet::EMPTY);
         let meter = self.meter();
-        self.builder
-            .ins()
-            .call(callee, &[self.context, meter, address, site]);
+        self.builder.ins().call(callee, &[meter, address, site]);
         let resolved = self.load_context(I64, offset::RESOLVED);
         // A cold block of its own: an edge to where the usual way goes on would have its moves there.
         let found = self.cold_block(Role::Found { pc: at.pc });

@@ -174,12 +174,12 @@ impl<'p, H: Host> Run<'p, H> {
             run: null_mut(),
         };
         Self {
+            is_touched: has_silent_lookups(&context),
             context,
             host,
             frames: Vec::new(),
             panic: None,
             cache: SecondLevel::default(),
-            is_touched: has_silent_lookups(&context),
             entry_point: image.code.entry_point(),
             layout: entry.frames,
             first_frame: frame,

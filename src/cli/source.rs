@@ -9,6 +9,7 @@ use {
         samples,
     },
     clap::Args,
+    sbpf_cranelift::ebpf::Options,
     std::{collections::BTreeMap, path::PathBuf},
 };
 
@@ -71,7 +72,8 @@ impl SourceArguments {
             DialectChoice::Ebpf => {
                 let given = [("--sbpf-version", self.sbpf_version.is_some())];
                 refuse(&given, "is for programs of --dialect sbpf")?;
-                let program = super::ebpf::load(&name, &bytes, self.section.as_deref())?;
+                let section = self.section.as_deref();
+                let program = super::ebpf::load(&name, &bytes, section, &Options::default())?;
                 SourceProgram::Ebpf(Box::new(program))
             }
             DialectChoice::Sbpf => {

@@ -92,6 +92,55 @@ fn arithmetic() {
     }
 }
 
+/// Words as the memory of a program.
+fn memory(words: impl IntoIterator<Item = u64>) -> Vec<u8> {
+    words.into_iter().flat_map(u64::to_le_bytes).collect()
+}
+
+#[test]
+fn checksums() {
+    for (title, bytes) in compile("checksum.c") {
+        for number in [0, 1, 7, 100] {
+            let context = memory([number].into_iter().chain(1 << 40..(1 << 40) + 25));
+            let words = context[8..].as_chunks::<2>().0.iter();
+            let words = words.take(number as usize);
+            let mut sum: u64 = words.map(|word| u64::from(u16::from_be_bytes(*word))).sum();
+            while sum > 0xffff {
+                sum = (sum & 0xffff) + (sum >> 16);
+            }
+            let (found, _) = run(&bytes, None, &context, Helpers::new);
+            assert_eq!(found, sum ^ 0xffff, "{title} {number}");
+        }
+    }
+}
+
+#[test]
+fn prime_numbers() {
+    for (title, bytes) in compile("sieve.c") {
+        for (limit, primes) in [(0, 0), (2, 0), (3, 1), (100, 25), (1_000, 168)] {
+            let context = memory([limit].into_iter().chain([u64::MAX; 125]));
+            let (found, _) = run(&bytes, None, &context, Helpers::new);
+            assert_eq!(found, primes, "{title} {limit}");
+        }
+    }
+}
+
+#[test]
+#[expect(deprecated, reason = "it has no key elsewhere in the standard library")]
+fn sip_hashes() {
+    use std::hash::{Hasher, SipHasher};
+    for (title, bytes) in compile("siphash.c") {
+        for number in [0, 1, 40] {
+            let message: Vec<u64> = (0..number).map(|word| word << 50 ^ word).collect();
+            let mut hasher = SipHasher::new_with_keys(5, 1 << 63);
+            hasher.write(&memory(message.iter().copied()));
+            let context = memory([5, 1 << 63, number].into_iter().chain(message));
+            let (found, _) = run(&bytes, None, &context, Helpers::new);
+            assert_eq!(found, hasher.finish(), "{title} {number}");
+        }
+    }
+}
+
 #[test]
 fn several_programs_with_functions_and_data() {
     for (title, bytes) in compile("sections.c") {

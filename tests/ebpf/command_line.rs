@@ -221,6 +221,117 @@ fn compare_measures_workloads() {
         "{output}"
     );
     let (status, _, error) = sbpf_cranelift(&[&compare[..], &["nothing"]].concat(), "");
-    let expected = "error: --filter: no workload has this in its name\n".to_string();
+    let expected = "error: --filter: nothing has \"nothing\" in its name\n".to_string();
     assert_eq!((status, error), (2, expected));
+}
+
+const COMPARE: [&str; 6] = ["compare", "--dialect", "ebpf", "--quick", "--rounds", "1"];
+
+/// Fields of JSON, one in the other.
+fn field<'j>(value: &'j serde_json::Value, path: &str) -> &'j serde_json::Value {
+    value.pointer(path).unwrap_or_else(|| panic!("no {path}"))
+}
+
+#[test]
+fn compare_measures_files() {
+    let program = file("compared.bin", &adds());
+    // Counts in its memory, which has to be put back for it to do the same again.
+    let counts = [
+        insn(0x79, 0, 1, 0, 0),
+        insn(0x07, 0, 0, 0, 1),
+        insn(0x7b, 1, 0, 0, 0),
+        EXIT,
+    ];
+    let counter = file("counter.bin", &counts);
+    let [json, html] = ["compared.json", "compared.html"].map(|name| {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        path.display().to_string()
+    });
+    let memory = ["--mem", "0102030405060708"];
+    let files = [&program[..], &counter, "--json", &json, "--html", &html];
+    let (status, output, error) = sbpf_cranelift(&[&COMPARE[..], &files, &memory].concat(), "");
+    assert_eq!((status, error), (0, String::new()), "{output}");
+    for part in ["Execution", "Ratios", "Code that was run", "counter.bin"] {
+        assert!(output.contains(part), "{part} is missing: {output}");
+    }
+    let text = std::fs::read_to_string(&json).expect("it is written");
+    let report: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    for (index, instructions) in [4, 4].into_iter().enumerate() {
+        let at = |field: &str| format!("/programs/{index}/{field}");
+        assert_eq!(field(&report, &at("instructions")), instructions);
+        assert_eq!(field(&report, &at("engines/0/engine")), "cranelift");
+        let time = field(&report, &at("engines/0/nanoseconds/median")).as_f64();
+        assert!(time.is_some_and(|time| time > 0.0));
+    }
+    let page = std::fs::read_to_string(&html).expect("it is written");
+    for part in ["<svg", "Time of one run", "compared.bin"] {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    let since = [
+        &COMPARE[..],
+        &[&counter, "--baseline", &json, "--markdown"],
+        &memory,
+    ]
+    .concat();
+    let (status, output, _) = sbpf_cranelift(&since, "");
+    assert_eq!(status, 0);
+    assert!(
+        output.contains("### Ratios") && output.contains(" %)"),
+        "{output}"
+    );
+    // One program fails: the other one is measured.
+    let (status, output, _) = sbpf_cranelift(
+        &[&COMPARE[..], &[&program, &counter, "--mem", "0102"]].concat(),
+        "",
+    );
+    assert_eq!(status, 1);
+    assert!(
+        output.contains("not measured: ") && output.contains("compared.bin"),
+        "{output}"
+    );
+}
+
+#[test]
+fn compare_compiles_c() {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ebpf/programs/siphash.c");
+    let memory: String = [1u64, 2, 2, 3, 4]
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let arguments = [&COMPARE[..], &[source, "--mem", &memory]].concat();
+    let (status, output, error) = sbpf_cranelift(&arguments, "");
+    if error.contains("no clang here") {
+        eprintln!("skipped: {error}");
+        return;
+    }
+    assert_eq!((status, error), (0, String::new()), "{output}");
+    // Where there is a compiler for eBPF, there is one for this machine.
+    assert!(output.contains("native"), "{output}");
+}
+
+#[test]
+fn compare_refuses_in_one_line() {
+    let path = file("refused.bin", &adds());
+    for (options, expected) in [
+        (
+            &["--only", "execution"][..],
+            "--only: is for programs of --dialect sbpf",
+        ),
+        (&[&path, "--section", "xdp"], "--section: "),
+        (&[&path, "--mem", "xyz"], "--mem: "),
+        (&["missing.bin"], "missing.bin: "),
+        (&["--baseline", &path], "is no report"),
+    ] {
+        let (status, output, error) = sbpf_cranelift(&[&COMPARE[..], options].concat(), "");
+        assert_eq!((status, output), (2, String::new()), "{error}");
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(error.lines().count(), 1);
+    }
+    let (status, _, error) = sbpf_cranelift(&["compare", &path, "--mem", "00"], "");
+    assert_eq!(status, 2);
+    assert!(
+        error.contains("--mem: is for programs of --dialect ebpf"),
+        "{error}"
+    );
 }

@@ -12,23 +12,24 @@ mod counter;
 mod execution;
 pub(crate) mod machine;
 mod memory;
-mod page;
+pub(crate) mod page;
 mod passes;
 pub(crate) mod programs;
-mod progress;
+pub(crate) mod progress;
 pub(crate) mod real;
-mod report;
+pub(crate) mod report;
 mod selection;
 pub(crate) mod settings;
 pub(crate) mod statistics;
 pub(crate) mod subject;
-mod tables;
+pub(crate) mod tables;
 pub(crate) mod workloads;
 
 pub(crate) use report::{check_writable, write_file};
 
 use {
     super::{
+        ebpf::compare::{Outputs, Request},
         failure::Failure,
         program::Version,
         run::{DialectChoice, Printout, refuse},
@@ -57,6 +58,11 @@ Examples:
       Saves all figures, and later shows by how much each has changed, as a page with plots.
   sbpf-cranelift compare --only execution --markdown
       Prints one part of the tables, for a pull request.
+  sbpf-cranelift compare --dialect ebpf
+      Measures programs of standard eBPF.
+  sbpf-cranelift compare --dialect ebpf filter.o --section xdp --mem packet.bin --html report.html
+  sbpf-cranelift compare --dialect ebpf filter.c --mem packet.bin
+      Measures a program on a packet; one in C, if clang is there, also compiled natively.
 
 Before a program is timed, all engines must end as the interpreter does: in result, instruction
 count, final pc, memory, log and return data.
@@ -71,7 +77,8 @@ Exit status:
 pub(crate) struct CompareArguments {
     /// ELF files, assembly texts or bundled samples; all workloads and real programs when left out
     programs: Vec<PathBuf>,
-    /// The instruction set of the workloads; eBPF has workloads of its own, and only those
+    /// The instruction set; eBPF has workloads of its own, and its programs are ELF files, plain
+    /// instructions or C
     #[arg(long, value_name = "DIALECT", value_enum, default_value_t = DialectChoice::Sbpf)]
     dialect: DialectChoice,
     /// Only what has this in its name; letter case does not matter
@@ -100,6 +107,12 @@ pub(crate) struct CompareArguments {
     /// Version of assembly text [default: v3]
     #[arg(long, value_name = "VERSION", value_enum, requires = "programs")]
     sbpf_version: Option<Version>,
+    /// eBPF: the program with this name of a section or function [default: the first]
+    #[arg(long, value_name = "NAME", requires = "programs")]
+    section: Option<String>,
+    /// eBPF: the memory of programs, as bytes in hexadecimal or as a file
+    #[arg(long, value_name = "HEX|FILE", requires = "programs")]
+    mem: Option<String>,
     /// Writes all figures, with their spread, to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -135,15 +148,38 @@ impl CompareArguments {
     }
 
     /// Options that only comparisons of sBPF have, and whether they are given.
-    fn of_sbpf(&self) -> [(&'static str, bool); 6] {
+    fn of_sbpf(&self) -> [(&'static str, bool); 4] {
         [
-            ("a program", !self.programs.is_empty() && !self.bench),
             ("--only", self.only.is_some()),
-            ("--json", self.json.is_some()),
-            ("--html", self.html.is_some()),
-            ("--markdown", self.markdown),
-            ("--baseline", self.baseline.is_some()),
+            ("--input", self.input.is_some()),
+            ("--accounts", self.accounts.is_some()),
+            ("--sbpf-version", self.sbpf_version.is_some()),
         ]
+    }
+
+    /// Options that only comparisons of eBPF have, and whether they are given.
+    fn of_ebpf(&self) -> [(&'static str, bool); 2] {
+        [
+            ("--section", self.section.is_some()),
+            ("--mem", self.mem.is_some()),
+        ]
+    }
+
+    /// What a bench is given as words to look for in names.
+    fn filters(&self) -> Vec<String> {
+        let words = self.programs.iter().filter(|_| self.bench);
+        let words = words.map(|word| word.to_string_lossy().into_owned());
+        words
+            .chain(self.filter.clone())
+            .map(|filter| filter.to_lowercase())
+            .collect()
+    }
+
+    fn format(&self) -> Format {
+        match self.markdown {
+            true => Format::Markdown,
+            false => Format::Plain,
+        }
     }
 
     fn settings(&self) -> Settings {
@@ -166,12 +202,27 @@ impl CompareArguments {
 pub(crate) fn run(arguments: &CompareArguments) -> Result<Printout, Failure> {
     let settings = arguments.settings();
     if arguments.dialect == DialectChoice::Ebpf {
-        let word = arguments.programs.first().filter(|_| arguments.bench);
-        let word = word.map(|word| word.display().to_string());
         refuse(&arguments.of_sbpf(), "is for programs of --dialect sbpf")?;
-        let filter = arguments.filter.clone().or(word);
-        return super::ebpf::compare::run(filter.as_deref(), &settings);
+        return super::ebpf::compare::run(&Request {
+            programs: match arguments.bench {
+                true => &[],
+                false => &arguments.programs,
+            },
+            section: arguments.section.as_deref(),
+            memory: arguments.mem.as_deref(),
+            filters: arguments.filters(),
+            settings,
+            circumstances: Circumstances::here(settings.rounds, arguments.quick),
+            outputs: Outputs {
+                json: arguments.json.as_deref(),
+                html: arguments.html.as_deref(),
+                baseline: arguments.baseline.as_deref(),
+                format: arguments.format(),
+                is_quiet: arguments.quiet,
+            },
+        });
     }
+    refuse(&arguments.of_ebpf(), "is for programs of --dialect ebpf")?;
     let baseline = arguments
         .baseline
         .as_deref()
@@ -222,11 +273,9 @@ fn publish(
     if let Some(path) = &arguments.html {
         write_file(path, &page::render(report, baseline, &tables, problems)?)?;
     }
-    let format = if arguments.markdown {
-        Format::Markdown
-    } else {
-        Format::Plain
-    };
+    let before = baseline.map(|baseline| &baseline.circumstances);
+    let here = circumstances(&report.circumstances, before);
+    let format = arguments.format();
     let parts: Vec<_> = tables
         .iter()
         .map(|table| text::render(table, format, arguments.quiet))
@@ -236,7 +285,7 @@ fn publish(
                 .map(|problem| format!("not measured: {problem}\n")),
         )
         .filter(|part| !part.is_empty())
-        .chain([circumstances(report, baseline) + "\n"])
+        .chain([here + "\n"])
         .collect();
     Ok(Printout {
         text: parts.join("\n"),

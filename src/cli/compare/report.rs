@@ -3,7 +3,7 @@
 use {
     super::{compilation::CompilationRow, execution::ExecutionRow},
     crate::cli::{failure::Failure, program::read_file},
-    serde::{Deserialize, Serialize},
+    serde::{Deserialize, Serialize, de::DeserializeOwned},
     std::{fmt, fs, path::Path},
 };
 
@@ -22,7 +22,7 @@ pub(crate) struct Report {
 }
 
 /// Where and how it was measured.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Circumstances {
     /// Version of this crate.
     pub(crate) version: String,
@@ -73,11 +73,7 @@ impl Report {
     /// # Errors
     /// When the file can't be read or is no such report.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let bytes = read_file(path, REPORT_BYTES_LIMIT)?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let what = format!("is no report that compare --json has saved: {error}");
-            Failure::at(path.display().to_string(), what)
-        })
+        read(path)
     }
 
     /// All figures as JSON.
@@ -85,18 +81,37 @@ impl Report {
     /// # Errors
     /// When a figure can't be written, which would be a defect.
     pub(crate) fn to_json(&self) -> Result<String, Failure> {
-        let json = serde_json::to_string_pretty(self);
-        json.map(|json| json + "\n")
-            .map_err(|error| Failure::new(format!("can't write JSON: {error}")))
+        to_json(self)
     }
 }
 
-/// Where and how `report` was measured, and what it is compared with.
-pub(crate) fn circumstances(report: &Report, baseline: Option<&Report>) -> String {
-    let here = &report.circumstances;
-    baseline.map_or_else(
+/// Reads a report of either dialect.
+///
+/// # Errors
+/// When the file can't be read or is no such report.
+pub(crate) fn read<R: DeserializeOwned>(path: &Path) -> Result<R, Failure> {
+    let bytes = read_file(path, REPORT_BYTES_LIMIT)?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let what = format!("is no report that compare --json has saved: {error}");
+        Failure::at(path.display().to_string(), what)
+    })
+}
+
+/// A report of either dialect as JSON.
+///
+/// # Errors
+/// When a figure can't be written, which would be a defect.
+pub(crate) fn to_json(report: &impl Serialize) -> Result<String, Failure> {
+    let json = serde_json::to_string_pretty(report);
+    json.map(|json| json + "\n")
+        .map_err(|error| Failure::new(format!("can't write JSON: {error}")))
+}
+
+/// Where and how something was measured, and what it is compared with.
+pub(crate) fn circumstances(here: &Circumstances, before: Option<&Circumstances>) -> String {
+    before.map_or_else(
         || here.to_string(),
-        |before| format!("{here} (changes since {})", before.circumstances),
+        |before| format!("{here} (changes since {before})"),
     )
 }
 

@@ -51,11 +51,7 @@ impl Selection {
         } else {
             Self::given(arguments)?
         };
-        let mut filters: Vec<String> = arguments.filter.iter().map(|f| f.to_lowercase()).collect();
-        if arguments.bench {
-            let words = arguments.programs.iter().map(|word| word.as_os_str());
-            filters.extend(words.map(|word| word.to_string_lossy().to_lowercase()));
-        }
+        let filters = arguments.filters();
         let selects = |name: &str| {
             let name = name.to_lowercase();
             filters.iter().all(|filter| name.contains(filter))

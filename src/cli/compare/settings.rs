@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 /// How much effort to spend.
+#[derive(Clone, Copy)]
 pub(crate) struct Settings {
     /// Rounds, each of which has one sample of every engine.
     pub(crate) rounds: usize,

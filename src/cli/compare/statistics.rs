@@ -34,6 +34,16 @@ impl Summary {
         }
     }
 
+    /// The same in another unit, of which there are `factor` in one of this.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        Self {
+            lower_quartile: self.lower_quartile * factor,
+            median: self.median * factor,
+            upper_quartile: self.upper_quartile * factor,
+            ..self
+        }
+    }
+
     /// Half the distance of the quartiles, as a part of the median.
     pub(crate) fn spread(&self) -> f64 {
         (self.upper_quartile - self.lower_quartile) / 2.0 / self.median

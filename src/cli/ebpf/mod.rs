@@ -5,9 +5,10 @@ pub(crate) mod conformance;
 pub(crate) mod run;
 
 use {
-    super::failure::Failure,
+    super::{failure::Failure, input::REGION_BYTES_LIMIT, program::read_file},
     clap::ValueEnum,
     sbpf_cranelift::ebpf::{Helpers, Memory, Options, Outcome, Program},
+    std::path::Path,
 };
 
 /// A way to run a program of standard eBPF.
@@ -47,17 +48,34 @@ impl EbpfEngine {
 ///
 /// # Errors
 /// When it is none.
-pub(crate) fn load(name: &str, bytes: &[u8], section: Option<&str>) -> Result<Program, Failure> {
-    let options = Options::default();
+pub(crate) fn load(
+    name: &str,
+    bytes: &[u8],
+    section: Option<&str>,
+    options: &Options,
+) -> Result<Program, Failure> {
     let program = match (bytes.starts_with(b"\x7fELF"), section) {
-        (true, _) => Program::from_elf(bytes, section, &options),
-        (false, None) => Program::from_bytes(bytes, &options),
+        (true, _) => Program::from_elf(bytes, section, options),
+        (false, None) => Program::from_bytes(bytes, options),
         (false, Some(_)) => {
             let what = format!("{name} is no ELF file, so it has no sections");
             return Err(Failure::at("--section", what));
         }
     };
     program.map_err(|error| Failure::at(name, error.to_string()))
+}
+
+/// The memory of a program: the bytes of a file or, where there is none of this name, in hexadecimal.
+///
+/// # Errors
+/// When it is neither.
+pub(crate) fn memory(argument: Option<&str>) -> Result<Vec<u8>, Failure> {
+    match argument {
+        None => Ok(Vec::new()),
+        Some(path) if Path::new(path).exists() => read_file(Path::new(path), REGION_BYTES_LIMIT),
+        Some(text) => hexadecimal("--mem", text)
+            .map_err(|_| Failure::at("--mem", format!("{text:?} is no file and no hexadecimal"))),
+    }
 }
 
 /// Bytes in hexadecimal, with white space and a leading `0x` as people like it.

@@ -1,20 +1,17 @@
 //! `sbpf-cranelift run --dialect ebpf`.
 
 use {
-    super::{hexadecimal, load},
+    super::{load, memory},
     crate::cli::{
         failure::Failure,
-        input::{DEFAULT_BUDGET, REGION_BYTES_LIMIT},
-        program::{read_file, read_program},
+        input::DEFAULT_BUDGET,
+        program::read_program,
         run::{EngineChoice, Printout, RunArguments, refuse},
         text,
     },
-    sbpf_cranelift::ebpf::{CompiledProgram, Fault, Helpers, Outcome, Program},
+    sbpf_cranelift::ebpf::{CompiledProgram, Fault, Helpers, Options, Outcome, Program},
     serde_json::{Value, json},
-    std::{
-        path::Path,
-        time::{Duration, Instant},
-    },
+    std::time::{Duration, Instant},
 };
 
 /// For how long a run is repeated if nobody says how often.
@@ -51,8 +48,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
         return Err(Failure::new("--dialect ebpf needs a program"));
     };
     let name = path.display().to_string();
-    let program = load(&name, &read_program(path)?, arguments.section.as_deref())?;
-    let context = context(arguments.mem.as_deref())?;
+    let bytes = read_program(path)?;
+    let section = arguments.section.as_deref();
+    let program = load(&name, &bytes, section, &Options::default())?;
+    let context = memory(arguments.mem.as_deref())?;
     let (is_compiled, is_interpreted) = match arguments.engine {
         None | Some(EngineChoice::Cranelift) => (true, false),
         Some(EngineChoice::Interpreter) => (false, true),
@@ -89,16 +88,6 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
         (false, is_quiet) => lines(&runs, agree, is_quiet),
     };
     Ok(Printout { text, status })
-}
-
-/// The bytes of a file or, where there is none of this name, in hexadecimal.
-fn context(argument: Option<&str>) -> Result<Vec<u8>, Failure> {
-    match argument {
-        None => Ok(Vec::new()),
-        Some(path) if Path::new(path).exists() => read_file(Path::new(path), REGION_BYTES_LIMIT),
-        Some(text) => hexadecimal("--mem", text)
-            .map_err(|_| Failure::at("--mem", format!("{text:?} is no file and no hexadecimal"))),
-    }
 }
 
 /// Runs an engine again and again on fresh memory; reports the shortest time.

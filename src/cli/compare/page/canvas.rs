@@ -46,9 +46,9 @@ pub(super) type Chart<'text, X> = ChartContext<
 >;
 
 /// A name with its group, which gets a heading where it begins.
-pub(super) struct Line<'a> {
-    pub(super) name: &'a str,
-    pub(super) group: &'a str,
+pub(crate) struct Line<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) group: &'a str,
 }
 
 /// Where the middle of each line is, and which headings there are above; last, the height of all.

@@ -1,7 +1,10 @@
 //! A report as one page of HTML that needs nothing else, in light and in dark.
 
 mod canvas;
-mod plots;
+pub(crate) mod dots;
+pub(crate) mod plots;
+
+pub(crate) use canvas::Line;
 
 use {
     super::{
@@ -25,10 +28,10 @@ struct Page<'a> {
 }
 
 /// A figure in large print.
-struct Tile {
-    name: String,
-    value: String,
-    detail: String,
+pub(crate) struct Tile {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) detail: String,
 }
 
 /// The page of `report`, with the changes since `baseline` that `tables` hold.
@@ -41,11 +44,27 @@ pub(crate) fn render(
     tables: &[Table],
     problems: &[Failure],
 ) -> Result<String, Failure> {
+    let tiles = tables.first().map_or_else(Vec::new, tiles);
+    let circumstances = circumstances(&report.circumstances, baseline.map(|b| &b.circumstances));
+    page(circumstances, problems, tiles, plots::all(report)?, tables)
+}
+
+/// A page of these parts.
+///
+/// # Errors
+/// When it can't be made, which would be a defect.
+pub(crate) fn page(
+    circumstances: String,
+    problems: &[Failure],
+    tiles: Vec<Tile>,
+    plots: Vec<Plot>,
+    tables: &[Table],
+) -> Result<String, Failure> {
     let page = Page {
-        circumstances: circumstances(report, baseline),
+        circumstances,
         problems,
-        tiles: tables.first().map_or_else(Vec::new, tiles),
-        plots: plots::all(report)?,
+        tiles,
+        plots,
         tables,
     };
     page.render()

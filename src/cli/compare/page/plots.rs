@@ -9,7 +9,8 @@ use {
             report::Report,
             tables::compilation::pass_names,
         },
-        canvas::{self, GRID, Line},
+        canvas::{self, Line},
+        dots::{self, Series},
     },
     crate::cli::failure::Failure,
     plotters::prelude::*,
@@ -27,7 +28,7 @@ pub(crate) struct Plot {
 
 /// Colours that are told apart on light and on dark paper, and by the colour-blind as far as
 /// there are enough.
-const COLOURS: [RGBColor; 8] = [
+pub(crate) const COLOURS: [RGBColor; 8] = [
     RGBColor(0x1f, 0x8f, 0xd6),
     RGBColor(0xe0, 0x82, 0x14),
     RGBColor(0x2c, 0xa2, 0x5f),
@@ -49,7 +50,7 @@ const fn colour(engine: Competitor) -> RGBColor {
 }
 
 /// An entry of a legend.
-fn entry(colour: RGBColor, label: &str) -> (String, String) {
+pub(crate) fn entry(colour: RGBColor, label: &str) -> (String, String) {
     let RGBColor(red, green, blue) = colour;
     (
         format!("#{red:02x}{green:02x}{blue:02x}"),
@@ -73,20 +74,9 @@ pub(crate) fn all(report: &Report) -> Result<Vec<Plot>, Failure> {
     Ok(plots)
 }
 
-/// `value` without rounding errors, if it is worth a label on a logarithmic scale: others would
-/// overlap.
-fn mark(value: f64) -> Option<f64> {
-    let magnitude = 10_f64.powf((value.log10() + 1e-9).floor());
-    let digit = (value / magnitude).round();
-    [1.0, 2.0, 5.0]
-        .contains(&digit)
-        .then_some((digit * magnitude * 1e6).round() / 1e6)
-}
-
 /// Time for each instruction: a dot for each engine, a line between its quartiles.
 fn times(rows: &[ExecutionRow]) -> Result<Plot, Failure> {
-    const LINE_HEIGHT: u32 = 23;
-    /// From the back to the front, with the size of dots: equal times are seen as rings.
+    /// From the back to the front, with the size of dots.
     const LAYERS: [(Competitor, u32); 4] = [
         (Competitor::Interpreter, 5),
         (Competitor::Native, 7),
@@ -100,49 +90,30 @@ fn times(rows: &[ExecutionRow]) -> Result<Plot, Failure> {
             group: &row.family,
         })
         .collect();
-    let engines: Vec<_> = Competitor::ALL
+    let engines = Competitor::ALL
         .into_iter()
-        .filter(|engine| rows.iter().any(|row| row.time(*engine).is_some()))
-        .collect();
-    let all = || {
-        let engines = engines.iter();
-        engines.flat_map(|engine| rows.iter().filter_map(|row| row.per_instruction(*engine)))
+        .filter(|engine| rows.iter().any(|row| row.time(*engine).is_some()));
+    let times = |engine: Competitor| {
+        let each = |row: &ExecutionRow| {
+            let time = row.time(engine)?;
+            let times = [time.lower_quartile, time.median, time.upper_quartile];
+            Some(times.map(|time| time / row.instructions as f64))
+        };
+        rows.iter().map(each).collect()
     };
-    let least = all().fold(f64::INFINITY, f64::min) * 0.8;
-    let most = all().fold(0.0, f64::max) * 1.25;
-    let svg = canvas::draw(
-        &lines,
-        LINE_HEIGHT,
-        (least..most).log_scale(),
-        &|value| mark(value).map_or_else(String::new, |value| format!("{value} ns")),
-        |chart, middles| {
-            for (row, middle) in rows.iter().zip(middles) {
-                let range = [(least, *middle), (most, *middle)];
-                chart.draw_series([PathElement::new(range, GRID)])?;
-                for (engine, radius) in LAYERS {
-                    let Some(time) = row.time(engine) else {
-                        continue;
-                    };
-                    let colour = colour(engine);
-                    let each = |time: f64| (time / row.instructions as f64, *middle);
-                    let spread = [each(time.lower_quartile), each(time.upper_quartile)];
-                    chart.draw_series([PathElement::new(spread, colour.stroke_width(3))])?;
-                    let dot = Circle::new(each(time.median), radius, colour.filled());
-                    chart.draw_series([dot])?;
-                }
-            }
-            Ok::<_, DrawingAreaErrorKind<_>>(())
-        },
-    )?;
+    let series = LAYERS.map(|(engine, radius)| Series {
+        colour: colour(engine),
+        radius,
+        times: times(engine),
+    });
     Ok(Plot {
         title: "Time for each sBPF instruction",
         about: "Medians with the quartiles as a line behind them, on a logarithmic scale: left is \
                 faster.",
         legend: engines
-            .iter()
-            .map(|engine| entry(colour(*engine), engine.name()))
+            .map(|engine| entry(colour(engine), engine.name()))
             .collect(),
-        svg,
+        svg: dots::draw(&lines, &series)?,
     })
 }
 
@@ -271,18 +242,4 @@ fn passes(rows: &[CompilationRow]) -> Result<Plot, Failure> {
         legend,
         svg,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn some_values_have_labels() {
-        assert_eq!(mark(0.1), Some(0.1));
-        assert_eq!(mark(0.2 + 1e-12), Some(0.2));
-        assert_eq!(mark(0.3), None);
-        assert_eq!(mark(1.0), Some(1.0));
-        assert_eq!(mark(50.0), Some(50.0));
-    }
 }

@@ -187,9 +187,9 @@ impl FunctionCx<'_> {
     /// its result and the meter. Where there is none, goes on here.
     fn call_function(&mut self, at: Position, index: u32) -> Block {
         let functions = self.load_context(I64, offset::FUNCTIONS);
-        let place = self.chosen(Width::W64, 8 * i64::from(index));
-        let place = self.builder.ins().iadd(functions, place);
-        let function = self.builder.ins().load(I64, TRUSTED, place, 0);
+        let place = i32::try_from(8 * i64::from(index)).unwrap_or_default();
+        let (place, within) = self.chosen_address(functions, place);
+        let function = self.builder.ins().load(I64, TRUSTED, place, within);
         let calls_back = self.cold_block(Role::CallBack { pc: at.pc });
         let direct = self.builder.create_block();
         let called = self.builder.create_block();

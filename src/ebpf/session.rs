@@ -76,9 +76,10 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
     /// If a helper panics.
     #[inline]
     pub fn run(&mut self, limit: u64) -> Outcome {
-        match self.ample.contains(&stack_pointer()) {
+        let here = stack_pointer();
+        match self.ample.contains(&here) {
             true => self.run_here(limit),
-            false => self.run_elsewhere(limit),
+            false => self.run_elsewhere(here, limit),
         }
     }
 
@@ -87,15 +88,14 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
         self.run.host.memory
     }
 
-    /// Finds out about a part of the native stack where the program was not run before.
+    /// Finds out about a part of the native stack, up to `here`, where the program was not run before.
     #[cold]
-    fn run_elsewhere(&mut self, limit: u64) -> Outcome {
+    fn run_elsewhere(&mut self, here: usize, limit: u64) -> Outcome {
         let red_zone = self.red_zone;
-        let here = stack_pointer();
         let spare = stacker::remaining_stack().and_then(|left| left.checked_sub(red_zone));
         match spare {
             Some(spare) => {
-                self.ample = here.saturating_sub(spare)..here + 1;
+                self.ample = stack_pointer().saturating_sub(spare)..here + 1;
                 self.run_here(limit)
             }
             None => stacker::grow(red_zone + CALLBACK_STACK, || self.run_here(limit)),

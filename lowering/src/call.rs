@@ -167,10 +167,11 @@ impl FunctionCx<'_> {
         // The interpreter may have to go on after the syscall, with the result that is in r0.
         self.builder.switch_to_block(ends);
         let after = self.analysis.liveness.after(&self.analysis.graph, block);
-        self.spill(match is_direct {
+        let shown = match is_direct {
             true => after,
             false => after.without(RegisterSet::of(0)),
-        });
+        };
+        self.spill(shown);
         if may_be_short {
             let return_pc = self.analysis.graph.block(block).end;
             let packed = self.hidden_wide_number(Exception::Bailout.at(return_pc) as u32);

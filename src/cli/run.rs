@@ -164,7 +164,7 @@ pub(crate) struct RunArguments {
     cache: Option<PathBuf>,
     /// Tell native tools the names of functions: perf-map, jitdump, gdb, with commas between
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
-    native_names: Vec<NativeNameFormat>,
+    pub(crate) native_names: Vec<NativeNameFormat>,
     /// Run so many times, and report the shortest run time [default: for 20 ms, at most 100 times]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeat: Option<u32>,
@@ -304,7 +304,7 @@ pub(crate) fn refuse(options: &[(&str, bool)], why: &str) -> Result<(), Failure>
 
 impl RunArguments {
     /// Options that only programs of sBPF have, and whether they are given.
-    pub(crate) fn of_sbpf(&self) -> [(&'static str, bool); 9] {
+    pub(crate) fn of_sbpf(&self) -> [(&'static str, bool); 8] {
         let [trace, profile, profile_json] = self.trace.given();
         [
             ("--input", self.input.is_some()),
@@ -312,7 +312,6 @@ impl RunArguments {
             ("--heap", self.heap.is_some()),
             ("--sbpf-version", self.sbpf_version.is_some()),
             ("--unaligned-mapping", self.unaligned_mapping),
-            ("--native-names", !self.native_names.is_empty()),
             trace,
             profile,
             profile_json,

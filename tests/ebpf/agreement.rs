@@ -60,15 +60,40 @@ impl Case {
         }
     }
 
+    /// The outcome of a run, and all that can be observed of the next one on what it left.
+    fn observe_twice(
+        &self,
+        limits: [u64; 2],
+        run: impl FnOnce(&mut Memory<'_>, &mut Helpers<'_>, [u64; 2]) -> [Outcome; 2],
+    ) -> (Outcome, Observed) {
+        let mut first = None;
+        let observed = self.observe(|memory, helpers| {
+            let [before, after] = run(memory, helpers, limits);
+            first = Some(before);
+            after
+        });
+        (first.expect("it was run"), observed)
+    }
+
     /// Runs both engines with `limit`, the exact number of instructions, and one more and less; at
     /// every limit if that are few. Returns what was observed with `limit`.
     pub(crate) fn agree(&self, limit: u64) -> Observed {
         let compiled = self.program.compile().expect("it can be compiled");
+        let generous = limit;
         let at = |limit: u64| {
             let expected =
                 self.observe(|memory, helpers| self.program.interpret(memory, helpers, limit));
             let found = self.observe(|memory, helpers| compiled.run(memory, helpers, limit));
             assert_eq!(found, expected, "limit {limit}");
+            let limits = [limit, generous];
+            let twice = self.observe_twice(limits, |memory, helpers, limits| {
+                limits.map(|limit| self.program.interpret(memory, helpers, limit))
+            });
+            let found = self.observe_twice(limits, |memory, helpers, limits| {
+                let mut session = compiled.session(memory, helpers);
+                limits.map(|limit| session.run(limit))
+            });
+            assert_eq!(found, twice, "limits {limits:?} in a session");
             expected
         };
         let observed = at(limit);

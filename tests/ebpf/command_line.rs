@@ -131,6 +131,17 @@ fn run_compares_the_engines() {
 }
 
 #[test]
+fn run_tells_native_tools_names() {
+    let path = file("named.bin", &adds());
+    let run = ["run", &path, "--dialect", "ebpf", "--mem", "0102"];
+    let finished = sbpf_cranelift(&[&run[..], &["-q", "--native-names", "gdb"]].concat(), "");
+    assert_eq!(
+        finished,
+        (0, "cranelift    r0 = 0x3\n".into(), String::new())
+    );
+}
+
+#[test]
 fn run_and_dump_refuse_in_one_line() {
     let path = file("adds.bin", &adds());
     let run = ["run", path.as_str(), "--dialect", "ebpf"];

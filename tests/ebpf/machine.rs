@@ -5,7 +5,9 @@ use {
         agreement::{CHARGE, Case, FAIL_IF_ODD, MIX},
         assembly::*,
     },
-    sbpf_cranelift::ebpf::{Fault, HelperError, Helpers, Memory, Options, Program, map_handle},
+    sbpf_cranelift::ebpf::{
+        Fault, HelperError, Helpers, Memory, Options, Program, Session, map_handle,
+    },
     std::panic::AssertUnwindSafe,
 };
 
@@ -440,6 +442,71 @@ fn one_program_runs_on_many_threads() {
             });
         }
     });
+}
+
+#[test]
+fn a_session_starts_with_the_same_registers() {
+    // r0 to r9 are what they were, and then everything that changes them happens.
+    let mut text: Vec<[u8; 8]> = (3..10)
+        .map(|register| insn(0x0f, 0, register, 0, 0))
+        .collect();
+    text.push(copy(6, 0));
+    text.extend((2..10).filter(|r| *r != 6).map(|register| set(register, 7)));
+    text.extend([
+        insn(0x79, 4, 1, 0, 0),
+        insn(0x7b, 10, 4, -8, 0),
+        local(4),
+        helper(FAIL_IF_ODD as i32),
+        insn(0x79, 3, 1, 12, 0),
+        copy(0, 6),
+        EXIT,
+        set(1, 2),
+        set(5, 5),
+        set(9, 9),
+        set(0, 3),
+        EXIT,
+    ]);
+    for context in [8, 16, 24] {
+        let case = Case::new(&text, vec![1; context]);
+        case.agree(1_000);
+    }
+}
+
+/// Runs a session further and further down the native stack, until there are `below` bytes between here and
+/// `start`, and again on the way back.
+fn run_below(session: &mut Session<'_, '_, '_>, start: usize, below: usize) {
+    let bytes = std::hint::black_box([7u8; 4096]);
+    assert_eq!(session.run(10).result, Ok(1));
+    if start - bytes.as_ptr().addr() < below {
+        run_below(session, start, below);
+    }
+    assert_eq!(session.run(10).result, Ok(1));
+    assert_eq!(std::hint::black_box(bytes)[7], 7);
+}
+
+#[test]
+fn a_session_runs_anywhere_on_the_native_stack() {
+    let program = Program::from_bytes([set(0, 1), EXIT].as_flattened(), &Options::default());
+    let compiled = program
+        .expect("it is valid")
+        .compile()
+        .expect("it compiles");
+    // To where there is not enough left for a program.
+    let deep = std::thread::Builder::new().stack_size(1 << 20);
+    let thread = deep.spawn(move || {
+        let (mut memory, mut helpers) = (Memory::new(), Helpers::new());
+        let mut session = compiled.session(&mut memory, &mut helpers);
+        let here = 0u8;
+        run_below(
+            &mut session,
+            (&raw const here).addr(),
+            (1 << 20) - (192 << 10),
+        );
+    });
+    thread
+        .expect("there is a thread")
+        .join()
+        .expect("it ends well");
 }
 
 #[test]

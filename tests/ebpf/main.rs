@@ -8,6 +8,7 @@ mod assembly;
 mod clang;
 #[cfg(feature = "cli")]
 mod command_line;
+mod golden;
 mod instructions;
 mod machine;
 mod oracle;

@@ -49,8 +49,13 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
     };
     let name = path.display().to_string();
     let bytes = read_program(path)?;
+    let mut options = Options::default();
+    if !arguments.native_names.is_empty() {
+        let formats = &mut options.compile.native_names.formats;
+        formats.clone_from(&arguments.native_names);
+    }
     let section = arguments.section.as_deref();
-    let program = load(&name, &bytes, section, &Options::default())?;
+    let program = load(&name, &bytes, section, &options)?;
     let context = memory(arguments.mem.as_deref())?;
     let (is_compiled, is_interpreted) = match arguments.engine {
         None | Some(EngineChoice::Cranelift) => (true, false),

@@ -4,7 +4,7 @@ struct context {
     unsigned long long a, b, c, d;
 };
 
-__attribute__((section("arithmetic"), used)) unsigned long long arithmetic(struct context *context)
+__attribute__((section("program"), used)) unsigned long long arithmetic(struct context *context)
 {
     unsigned long long result = 0;
     for (unsigned long long round = 0; round < 50; round++) {

@@ -17,8 +17,9 @@ const CLANGS: [&str; 6] = [
     "clang-20", "clang-19", "clang-18", "clang-17", "clang-16", "clang",
 ];
 
-/// Versions of the processor to compile for, what is tried first; older clangs do not know the newest.
-const VERSIONS: [&str; 2] = ["-mcpu=v4", "-mcpu=v3"];
+/// The version of the processor to compile for: what clang takes by itself, and the last one that all
+/// engines know.
+const VERSION: &str = "-mcpu=v3";
 
 /// Compilers for this machine.
 const COMPILERS: [&str; 3] = ["clang", "cc", "gcc"];
@@ -38,14 +39,12 @@ pub(super) fn compile(source: &str) -> Result<Vec<u8>, String> {
     let (input, output) = (directory.path().join("p.c"), directory.path().join("p.o"));
     fs::write(&input, source).map_err(|error| error.to_string())?;
     for compiler in CLANGS {
-        for version in VERSIONS {
-            let mut command = Command::new(compiler);
-            command
-                .args(["-target", "bpf", version, "-c"])
-                .args(OPTIONS);
-            if succeeds(command.arg(&input).arg("-o").arg(&output)) {
-                return fs::read(&output).map_err(|error| error.to_string());
-            }
+        let mut command = Command::new(compiler);
+        command
+            .args(["-target", "bpf", VERSION, "-c"])
+            .args(OPTIONS);
+        if succeeds(command.arg(&input).arg("-o").arg(&output)) {
+            return fs::read(&output).map_err(|error| error.to_string());
         }
     }
     Err("no clang here compiles it for eBPF".to_string())

@@ -2,8 +2,8 @@
 //!
 //! Programs read a structure field by field, and decide in between: the accesses are in different
 //! blocks, off one base register. So a group of accesses is **covered** by an earlier one of the same
-//! base if nothing but that check leads to it: each block on the way has one predecessor, nothing is
-//! called, and the register is not written. The check of the earlier group, its **leader**, is widened
+//! base if all ways to it lead through that check: none of them closes a loop, nothing is called on them,
+//! and the register is not written. The check of the earlier group, its **leader**, is widened
 //! to the offsets of all that it covers. It leaves behind a host address, which is all that a covered
 //! group looks at; it is 0 when the interpreter has run in the meantime, because a handler may have
 //! changed the regions.
@@ -46,7 +46,7 @@ pub struct Sharing {
 }
 
 /// A check that holds at some place.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Holding {
     base: u8,
     leader: GroupId,
@@ -71,17 +71,19 @@ impl Sharing {
             plans: plans.collect(),
             ..Self::default()
         };
-        let predecessors = only_predecessors(graph, unit);
+        let predecessors = predecessors(graph, unit);
         let mut at_end: HashMap<BlockId, Vec<Holding>> = HashMap::new();
         for block in reverse_postorder(graph, unit) {
-            let predecessor = predecessors.get(&block).filter(|id| !calls(graph, **id));
-            let inherited = predecessor.and_then(|id| at_end.get(id));
-            let holding = inherited.cloned().unwrap_or_default();
+            let ways = predecessors.get(&block).map_or(&[][..], Vec::as_slice);
+            let holding = holding_on_all(ways, &at_end);
             let widest = match loops.around(block) {
                 Some(_) => MAX_SPAN_IN_LOOP,
                 None => max_span(dialect),
             };
-            let holding = sharing.share(graph, block, holding, widest);
+            let mut holding = sharing.share(graph, block, holding, widest);
+            if calls(graph, block) {
+                holding.clear();
+            }
             at_end.insert(block, holding);
         }
         sharing
@@ -194,17 +196,24 @@ impl Sharing {
     }
 }
 
-/// For each block that is entered in one way only where that leads from.
-fn only_predecessors(graph: &Graph, unit: &Unit) -> HashMap<BlockId, BlockId> {
-    let mut only = HashMap::new();
-    let mut others = HashSet::from([unit.entry]);
+/// Where each block of a unit is entered from within; nothing holds at the unit's entry.
+fn predecessors(graph: &Graph, unit: &Unit) -> HashMap<BlockId, Vec<BlockId>> {
+    let mut predecessors: HashMap<BlockId, Vec<BlockId>> = HashMap::new();
     for &block in &unit.blocks {
         for next in graph.block(block).successors() {
-            if only.insert(next, block).is_some() {
-                others.insert(next);
-            }
+            predecessors.entry(next).or_default().push(block);
         }
     }
-    only.retain(|block, _| !others.contains(block));
-    only
+    predecessors.remove(&unit.entry);
+    predecessors
+}
+
+/// What holds at the ends of all these blocks; nothing if one has not been gone through.
+fn holding_on_all(blocks: &[BlockId], at_end: &HashMap<BlockId, Vec<Holding>>) -> Vec<Holding> {
+    let mut ends = blocks.iter().map(|block| at_end.get(block));
+    let mut holding = ends.next().flatten().cloned().unwrap_or_default();
+    for end in ends {
+        holding.retain(|held| end.is_some_and(|end| end.contains(held)));
+    }
+    holding
 }

@@ -31,9 +31,10 @@
 
 use {
     crate::{
-        accesses::{Accesses, After},
+        accesses::After,
         blocks::{LocalBlock, local_blocks},
         cfg::{BlockId, Graph},
+        checkpoints::Charge,
         comments::Comments,
         decode::Program,
         exception::Shared,
@@ -43,6 +44,7 @@ use {
         liveness::Liveness,
         loops::Loops,
         role::Role,
+        sharing::{GroupId, Sharing},
         translation::LoopCaches,
         units::{UnitId, Units},
     },
@@ -165,6 +167,10 @@ pub(crate) struct FunctionCx<'a> {
     /// Blocks that exceptions share, once something needs them.
     pub(crate) shared: [Option<Block>; Shared::COUNT],
     pub(crate) callees: HashMap<FunctionName, FuncRef>,
+    /// Which checks cover which accesses.
+    pub(crate) sharing: &'a Sharing,
+    /// The host address that a check leaves to the groups it covers, or 0.
+    pub(crate) left_hosts: HashMap<GroupId, Variable>,
     /// What groups of accesses in loops keep.
     pub(crate) loop_caches: LoopCaches,
     /// What `callx` is likely to call, once there is one.
@@ -203,7 +209,13 @@ pub(crate) fn lower_unit(
     builder.seal_block(entry);
     let arguments = builder.block_params(entry).to_vec();
     let blocks = local_blocks(analysis, unit, &mut builder);
-    let loop_caches = loop_caches(analysis, unit, &mut builder);
+    let charges = |block| blocks.get(&block).map(|local| local.charge);
+    let (loops, sharing) = memory_plan(analysis, unit, charges);
+    let cached = loops.cached_groups(analysis.units.unit(unit), &analysis.liveness, &sharing);
+    let loop_caches = LoopCaches::declare(loops, &cached, &mut builder);
+    let leaders = sharing.leaders().into_iter();
+    let left_hosts = leaders.map(|leader| (leader, builder.declare_var(I64)));
+    let left_hosts = left_hosts.collect();
     let mut cx = FunctionCx {
         builder,
         analysis,
@@ -220,6 +232,8 @@ pub(crate) fn lower_unit(
         meter,
         shared: [None; Shared::COUNT],
         callees: HashMap::new(),
+        sharing: &sharing,
+        left_hosts,
         loop_caches,
         likely_targets: None,
     };
@@ -234,20 +248,22 @@ pub(crate) fn lower_unit(
     cx.builder.finalize(target);
 }
 
-fn loop_caches(
+/// The loops of a unit, and the checks of its accesses; `charge` is what its blocks have to do about
+/// the meter.
+pub fn memory_plan(
     analysis: &Analysis<'_>,
     unit: UnitId,
-    builder: &mut FunctionBuilder<'_>,
-) -> LoopCaches {
+    charge: impl Fn(BlockId) -> Option<Charge>,
+) -> (Loops, Sharing) {
     let unit = analysis.units.unit(unit);
     let loops = Loops::find(&analysis.graph, unit);
-    let groups = loops.cached_groups(
-        &analysis.graph,
-        unit,
-        &analysis.liveness,
-        &analysis.program.dialect,
-    );
-    LoopCaches::declare(loops, &groups, builder)
+    let after = |block| After {
+        live: analysis.liveness.before_terminator(&analysis.graph, block),
+        frame_follows: charge(block).is_none_or(|charge| charge.frame_follows),
+    };
+    let dialect = &analysis.program.dialect;
+    let sharing = Sharing::plan(&analysis.graph, unit, dialect, &loops, after);
+    (loops, sharing)
 }
 
 impl FunctionCx<'_> {
@@ -279,14 +295,12 @@ impl FunctionCx<'_> {
             },
         );
         self.locate(block.start);
-        let after = After {
-            live: analysis.liveness.before_terminator(&analysis.graph, id),
-            frame_follows: charge.frame_follows,
+        let sharing = self.sharing;
+        let Some(accesses) = sharing.of(id) else {
+            unreachable!("`Sharing` plans all blocks of the unit")
         };
-        let dialect = &analysis.program.dialect;
-        let accesses = Accesses::plan(&analysis.graph, id, dialect, after);
         let insns: Vec<(u32, &Insn)> = analysis.graph.insns(id).collect();
-        let mut translated = self.begin_translation(&accesses);
+        let mut translated = self.begin_translation(accesses);
         for (index, (pc, insn)) in insns.iter().enumerate() {
             self.locate(*pc);
             let position = Position {
@@ -298,9 +312,9 @@ impl FunctionCx<'_> {
                 self.lower_terminator(id, position, insn);
                 return;
             }
-            self.translate_group(id, &mut translated, &accesses, &insns, index, position);
-            self.lower_insn(position, insn, translated.of(&accesses, index));
-            self.end_stretch(&mut translated, &accesses, index);
+            self.translate_group(id, &mut translated, accesses, &insns, index, position);
+            self.lower_insn(position, insn, translated.of(accesses, index));
+            self.end_stretch(&mut translated, accesses, index);
         }
         self.enter_loops(id);
         if charge.settles {

@@ -143,7 +143,7 @@ fn run_tells_native_tools_names() {
 
 #[test]
 fn run_and_dump_refuse_in_one_line() {
-    let path = file("adds.bin", &adds());
+    let path = file("refuses.bin", &adds());
     let run = ["run", path.as_str(), "--dialect", "ebpf"];
     let dump = ["dump", path.as_str()];
     for (command, options, expected) in [

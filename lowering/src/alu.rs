@@ -9,6 +9,7 @@ use {
             Extension, Operand,
             Width::{self, *},
         },
+        rotation,
     },
     cranelift_codegen::ir::{
         InstBuilder, Type, Value,
@@ -44,6 +45,11 @@ impl FunctionCx<'_> {
     }
 
     fn binary(&mut self, operation: Arithmetic, left: Value, right: Value) -> Value {
+        if matches!(operation, Or | Xor | Add)
+            && let Some([value, amount]) = rotation::find(&self.builder.func.dfg, left, right)
+        {
+            return self.builder.ins().rotl(value, amount);
+        }
         let ins = self.builder.ins();
         match operation {
             Add => ins.iadd(left, right),

@@ -36,6 +36,7 @@ pub mod loops;
 mod memory;
 mod meter;
 mod role;
+mod rotation;
 pub mod sharing;
 pub mod trampolines;
 mod translation;

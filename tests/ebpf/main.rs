@@ -13,4 +13,5 @@ mod instructions;
 mod machine;
 mod oracle;
 mod random;
+mod rotation;
 mod verifier;

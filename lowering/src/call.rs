@@ -271,7 +271,7 @@ impl FunctionCx<'_> {
     }
 
     /// The frame value of a callee, after the check of the call depth.
-    fn push_frame(&mut self, at: Position) -> Value {
+    pub(crate) fn push_frame(&mut self, at: Position) -> Value {
         let step = match self.analysis.program.dialect.frames {
             FrameLayout::Fixed { size, .. } => i64::from(size),
             FrameLayout::Manual => 1,

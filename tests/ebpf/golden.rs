@@ -22,14 +22,16 @@ const TARGET: &str = "aarch64-unknown-linux-gnu";
 /// Names of files with what they show.
 fn programs() -> Vec<(&'static str, Vec<[u8; 8]>)> {
     vec![
-        // A function of the program: the frame moves, the callee's r0 and meter come back.
+        // A function of the program, which calls itself: the frame moves, r0 and the meter come back.
         (
             "call",
             vec![
-                set(1, 5),
+                set(1, 3),
                 local(1),
                 EXIT,
-                copy(0, 1),
+                insn(0x15, 1, 0, 3, 0),
+                insn(0x07, 1, 0, 0, -1),
+                local(-3),
                 insn(0x07, 0, 0, 0, 1),
                 EXIT,
             ],

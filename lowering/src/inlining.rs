@@ -3,15 +3,17 @@
 //! A function of one block that can't fail, which accesses no memory and calls nothing, takes the place
 //! of its call. What remains of that is the check of the depth. The caller's checkpoint covers the
 //! function's instructions, and the interpreter, if it takes over, does so before the call or behind it.
+//! Where a `callx` is expected to call such a function, it is inlined behind the comparison.
 
 use {
     crate::{
         cfg::{BlockId, Graph},
-        function::{FunctionCx, Position},
+        function::{Analysis, FunctionCx, Position},
         insn::{Insn, Operation},
         role::Role,
         units::Units,
     },
+    cranelift_codegen::ir::{Block, InstBuilder, Value},
     sbpf_runtime::site::RegisterSet,
     std::collections::HashMap,
 };
@@ -84,8 +86,49 @@ pub(crate) fn changes(graph: &Graph, callee: BlockId) -> RegisterSet {
 impl FunctionCx<'_> {
     /// The function that is the block `callee`, in place of its call at the end of `block`.
     pub(crate) fn call_inlined(&mut self, block: BlockId, at: Position, callee: BlockId) {
-        let graph = &self.analysis.graph;
         let frame = self.push_frame(at);
+        self.inline(at, frame, callee);
+        let graph = &self.analysis.graph;
+        if self.blocks[&block].charge.settles {
+            self.pay(at.spent as u32 + 1 + graph.block(callee).cost);
+        }
+        if let Some(next) = graph.block(block).successors[0] {
+            self.go_to(next);
+        }
+    }
+
+    /// The function of a `callx` that calls what it was expected to, if that is short. Returns its result
+    /// and the meter; goes to `indirect` where that may not last.
+    pub(crate) fn call_short(
+        &mut self,
+        at: Position,
+        frame: Value,
+        callee: BlockId,
+        indirect: Block,
+    ) -> Option<[Value; 2]> {
+        let Analysis { graph, units, .. } = self.analysis;
+        if !is_short(graph, units, callee) {
+            return None;
+        }
+        let cost = graph.block(callee).cost;
+        let lasts = self.builder.create_block();
+        let meter = self.meter();
+        if self.analysis.program.dialect.meter {
+            self.branch_if_less(meter, cost, indirect, lasts);
+        } else {
+            self.builder.ins().jump(lasts, &[]);
+        }
+        self.builder.seal_block(lasts);
+        self.builder.switch_to_block(lasts);
+        self.inline(at, frame, callee);
+        self.pay(cost);
+        self.spill(self.analysis.liveness.side_results);
+        Some([self.register(0), self.meter()])
+    }
+
+    /// The instructions of a function, on a frame of its own.
+    fn inline(&mut self, at: Position, frame: Value, callee: BlockId) {
+        let graph = &self.analysis.graph;
         if let Some(current) = self.builder.current_block() {
             self.comments.block(current, Role::Inlined { pc: at.pc });
         }
@@ -108,11 +151,5 @@ impl FunctionCx<'_> {
             self.set_register(register, value);
         }
         self.locate(at.pc);
-        if self.blocks[&block].charge.settles {
-            self.pay(at.spent as u32 + 1 + graph.block(callee).cost);
-        }
-        if let Some(next) = graph.block(block).successors[0] {
-            self.go_to(next);
-        }
     }
 }

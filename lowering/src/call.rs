@@ -190,7 +190,7 @@ impl FunctionCx<'_> {
     /// Calls the plain function that a syscall may be, and goes on in the block that is returned, with
     /// its result and the meter. Where there is none, goes on here.
     fn call_function(&mut self, at: Position, index: u32) -> Block {
-        let functions = self.load_context(I64, offset::FUNCTIONS);
+        let functions = self.load_context(I64, offset::PLAIN_FUNCTIONS);
         let place = i32::try_from(8 * i64::from(index)).unwrap_or_default();
         let (place, within) = self.chosen_address(functions, place);
         let function = self.builder.ins().load(I64, TRUSTED, place, within);

@@ -334,7 +334,7 @@ fn context_field(at: i32) -> Option<String> {
         (offset::STACK_HOST, "stack_host"),
         (offset::SYSCALL, "syscall"),
         (offset::ARGUMENTS, "arguments"),
-        (offset::FUNCTIONS, "functions"),
+        (offset::PLAIN_FUNCTIONS, "plain_functions"),
         (offset::saved(10), "saved.r10"),
     ];
     if let Some((_, name)) = FIELDS.iter().find(|(field, _)| *field == at) {

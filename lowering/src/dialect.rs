@@ -101,7 +101,7 @@ pub struct Dialect {
     /// Whether addresses are virtual; otherwise they are host addresses and go unchecked.
     pub translation: bool,
     /// Whether a syscall may be a plain function of the embedder, which generated code calls without
-    /// the runtime, see [`sbpf_runtime::host::Host::functions`].
+    /// the runtime, see [`sbpf_runtime::host::Host::plain_functions`].
     pub direct_functions: bool,
     /// Whether constants that the program chose are not to be found in the code, see
     /// [`hidden`](crate::hidden).

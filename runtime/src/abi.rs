@@ -187,7 +187,7 @@ pub struct Context {
     pub arguments: *mut u64,
     /// For each syscall the function that generated code calls in place of [`Self::syscall`], if there
     /// is one. Read only where a dialect asks for it.
-    pub functions: *const Option<Function>,
+    pub plain_functions: *const Option<Function>,
     /// The execution this context belongs to, for the callbacks.
     pub run: *mut c_void,
 }
@@ -352,8 +352,8 @@ pub mod offset {
     pub const UNWIND: i32 = field(offset_of!(Context, unwind));
     /// `Context::arguments`.
     pub const ARGUMENTS: i32 = field(offset_of!(Context, arguments));
-    /// `Context::functions`.
-    pub const FUNCTIONS: i32 = field(offset_of!(Context, functions));
+    /// `Context::plain_functions`.
+    pub const PLAIN_FUNCTIONS: i32 = field(offset_of!(Context, plain_functions));
     /// `Context::syscall`.
     pub const SYSCALL: i32 = field(offset_of!(Context, syscall));
 }

@@ -53,7 +53,7 @@ pub trait Host {
     /// For each syscall a function that generated code may call in place of [`Self::syscall`], where the
     /// dialect has it do that: as many as there are syscalls, which stay where they are while the program
     /// runs.
-    fn functions(&self) -> &[Option<Function>] {
+    fn plain_functions(&self) -> &[Option<Function>] {
         &[]
     }
 

@@ -50,7 +50,7 @@ assert_layout!(Context {
     frame_limit: 168, resolved: 176, leave: 184, slots: 192, stack_start: 1216, stack_span: 1224,
     stack_host: 1232, exception: 1240, exit_pc: 1248, code: 1256, entries: 1264, access_sites: 1272,
     found: 1280, access: 1288, unwind: 1296, syscall: 1304, arguments: 1312,
-    functions: 1320, run: 1328
+    plain_functions: 1320, run: 1328
 } 1344);
 
 /// What generated code and Rust pass to each other: integers, and pointers of 64 bits.

@@ -170,7 +170,7 @@ impl<'p, H: Host> Run<'p, H> {
             unwind: callbacks::unwind::<H>,
             syscall: callbacks::syscall::<H>,
             arguments: null_mut(),
-            functions: null(),
+            plain_functions: null(),
             run: null_mut(),
         };
         Self {
@@ -223,7 +223,7 @@ impl<'p, H: Host> Run<'p, H> {
     /// # Safety
     /// The image's code must come from the lowering together with its entries and sites, and the
     /// frames given to [`Self::new`] must be host memory that the program may read and write. If its
-    /// dialect calls functions directly, [`Host::functions`] must have one entry for each syscall.
+    /// dialect calls functions directly, [`Host::plain_functions`] must have one entry for each syscall.
     #[inline]
     pub unsafe fn enter(&mut self) -> Exit {
         if self.context.run != (&raw mut *self).cast::<c_void>() {
@@ -260,7 +260,7 @@ impl<'p, H: Host> Run<'p, H> {
         self.prefill();
         self.context.entries = self.image.entries.as_ptr();
         self.context.arguments = self.host.arguments();
-        self.context.functions = self.host.functions().as_ptr();
+        self.context.plain_functions = self.host.plain_functions().as_ptr();
     }
 
     /// How compiled code was left, if it has called back or not finished.

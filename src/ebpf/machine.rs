@@ -119,7 +119,7 @@ impl Host for Machine<'_, '_, '_> {
         self.arguments.as_mut_ptr()
     }
 
-    fn functions(&self) -> &[Option<Function>] {
+    fn plain_functions(&self) -> &[Option<Function>] {
         &self.functions
     }
 

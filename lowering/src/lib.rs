@@ -31,6 +31,7 @@ pub mod hidden;
 pub mod insn;
 mod jump;
 mod likely;
+pub mod linkage;
 pub mod liveness;
 pub mod loops;
 mod memory;
@@ -45,12 +46,14 @@ use {
         cfg::Graph,
         decode::{MAX_INSTRUCTIONS, Program},
         error::LoweringError,
-        function::{Analysis, FunctionName, Sites},
+        function::{Analysis, Facts, FunctionName, Sites},
+        linkage::Linkage,
         liveness::Liveness,
         units::{UnitId, Units},
     },
     cranelift_codegen::{ir::Function, isa::TargetFrontendConfig},
     cranelift_frontend::FunctionBuilderContext,
+    std::sync::Arc,
 };
 
 pub use comments::Comments;
@@ -71,11 +74,14 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
     let is_outermost = outermost(&graph, &units);
     Ok(Analysis {
         program,
-        graph,
-        units,
-        liveness,
-        is_outermost,
+        facts: Arc::new(Facts {
+            graph,
+            units,
+            liveness,
+            is_outermost,
+        }),
         key: None,
+        linkage: Linkage::Direct,
     })
 }
 
@@ -124,6 +130,15 @@ impl Analysis<'_> {
     pub fn hide_constants(&mut self, key: hidden::Key) {
         self.key = Some(key);
     }
+
+    /// The functions that are there from the start where others are compiled one by one,
+    /// [`FunctionName::Entry`] first.
+    pub const FIRST_FUNCTIONS: [FunctionName; 4] = [
+        FunctionName::Entry,
+        FunctionName::Access,
+        FunctionName::AccessSlow,
+        FunctionName::Compile,
+    ];
 
     /// The functions to generate, [`FunctionName::Entry`] first.
     pub fn functions(&self) -> Vec<FunctionName> {
@@ -194,6 +209,9 @@ impl Analysis<'_> {
             }
             FunctionName::AccessSlow => {
                 access::lower_access_slow(target, frontend, function);
+            }
+            FunctionName::Compile => {
+                trampolines::lower_compile(target, frontend, function);
             }
             FunctionName::Unit(unit) => {
                 function::lower_unit(self, unit, target, frontend, function, sites, comments)

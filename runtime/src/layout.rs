@@ -6,8 +6,8 @@
 use {
     crate::{
         abi::{
-            AccessCallback, Anchor, Context, Found, Slot, SyscallCallback, Translation,
-            UnwindCallback,
+            AccessCallback, Anchor, CompileCallback, Context, Found, Slot, SyscallCallback,
+            Translation, UnwindCallback,
         },
         run::EntryPoint,
         site::AccessSite,
@@ -49,7 +49,8 @@ assert_layout!(Context {
     saved: 0, left_frame: 40, frame_bias: 48, registers: 56, key: 144, meter: 152, frame: 160,
     frame_limit: 168, resolved: 176, leave: 184, slots: 192, stack_start: 1216, stack_span: 1224,
     stack_host: 1232, exception: 1240, exit_pc: 1248, code: 1256, entries: 1264, access_sites: 1272,
-    found: 1280, access: 1288, unwind: 1296, syscall: 1304, arguments: 1312, run: 1320
+    found: 1280, access: 1288, unwind: 1296, syscall: 1304, arguments: 1312, run: 1320,
+    functions: 1328, compile: 1336
 } 1344);
 
 /// What generated code and Rust pass to each other: integers, and pointers of 64 bits.
@@ -57,5 +58,5 @@ const _: () = {
     assert!(size_of::<usize>() == 8 && size_of::<Anchor>() == 8);
     assert!(size_of::<EntryPoint>() == 8);
     assert!(size_of::<AccessCallback>() == 8 && size_of::<UnwindCallback>() == 8);
-    assert!(size_of::<SyscallCallback>() == 8);
+    assert!(size_of::<SyscallCallback>() == 8 && size_of::<CompileCallback>() == 8);
 };

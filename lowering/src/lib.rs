@@ -47,7 +47,7 @@ use {
         decode::{MAX_INSTRUCTIONS, Program},
         error::LoweringError,
         function::{Analysis, Facts, FunctionName, Sites},
-        linkage::Linkage,
+        linkage::{Linkage, Numbers, Table},
         liveness::Liveness,
         units::{UnitId, Units},
     },
@@ -140,13 +140,47 @@ impl Analysis<'_> {
         FunctionName::Compile,
     ];
 
+    /// Has functions find each other through a table. `shuffle` may bring units into another order,
+    /// so that a program has no say in their numbers.
+    pub fn link_by_table(&mut self, shuffle: impl FnOnce(&mut [UnitId])) {
+        let slots = match self.has_indirect_calls() {
+            true => self.program.len(),
+            false => 0,
+        };
+        let units = self.units.units.len();
+        self.linkage = Linkage::Table(Table {
+            numbers: Arc::new(Numbers::new(units, slots, shuffle)),
+            together: Vec::new(),
+        });
+    }
+
+    /// The same, for these units to be compiled together, in ascending order, if functions find each
+    /// other through a table.
+    pub fn with_together(&self, together: Vec<UnitId>) -> Self {
+        Self {
+            program: self.program,
+            facts: Arc::clone(&self.facts),
+            key: self.key,
+            linkage: match &self.linkage {
+                Linkage::Direct => Linkage::Direct,
+                Linkage::Table(table) => Linkage::Table(Table {
+                    numbers: Arc::clone(&table.numbers),
+                    together,
+                }),
+            },
+        }
+    }
+
     /// The functions to generate, [`FunctionName::Entry`] first.
     pub fn functions(&self) -> Vec<FunctionName> {
-        let mut names = vec![
-            FunctionName::Entry,
-            FunctionName::Access,
-            FunctionName::AccessSlow,
-        ];
+        let mut names = match self.linkage {
+            Linkage::Direct => vec![
+                FunctionName::Entry,
+                FunctionName::Access,
+                FunctionName::AccessSlow,
+            ],
+            Linkage::Table(_) => Self::FIRST_FUNCTIONS.to_vec(),
+        };
         names.extend(
             (0..self.units.units.len() as u32).map(|unit| FunctionName::Unit(UnitId(unit))),
         );

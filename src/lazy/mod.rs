@@ -97,21 +97,17 @@ pub(crate) fn begin(
         analysis.hide_constants(diversity.key());
     }
     let entries: HashMap<_, _> = analysis.indirect_entries().into_iter().collect();
-    let slots = match analysis.has_indirect_calls() {
-        true => program.len(),
-        false => 0,
-    };
-    let units = analysis.units.units.len();
-    let numbers = Arc::new(Numbers::new(units, slots, |units| {
-        if analysis.key.is_some() {
+    let is_hidden = analysis.key.is_some();
+    analysis.link_by_table(|units| {
+        if is_hidden {
             diversity.permute(units);
         }
-    }));
-    let sites = SiteNumbers::of(&analysis);
-    analysis.linkage = Linkage::Table(Table {
-        numbers: Arc::clone(&numbers),
-        together: Vec::new(),
     });
+    let numbers = match &analysis.linkage {
+        Linkage::Table(table) => Arc::clone(&table.numbers),
+        Linkage::Direct => unreachable!("`link_by_table` has just set it"),
+    };
+    let sites = SiteNumbers::of(&analysis);
     let mut tools = Tools::default();
     let first = Batch::compile(
         &analysis,

@@ -37,6 +37,7 @@ pub mod loops;
 mod memory;
 mod meter;
 mod role;
+pub mod sharing;
 pub mod trampolines;
 mod translation;
 pub mod units;

@@ -10,7 +10,7 @@
 //! call callee
 //!
 //! missing (cold):
-//!   compile(ctx, number)                    // preserves all registers
+//!   compile(number)                         // preserves all registers
 //!   callee = ctx.functions[number]
 //!   if callee == 0: leave to the interpreter
 //!   call callee
@@ -196,13 +196,14 @@ impl FunctionCx<'_> {
     }
 
     /// Calls [`FunctionName::Access`].
-    pub(crate) fn call_access(&mut self, arguments: [Value; 4]) {
+    pub(crate) fn call_access(&mut self, arguments: [Value; 3]) {
         if self.analysis.linkage.table().is_none() {
             let callee = self.callee(FunctionName::Access, RegisterSet::EMPTY);
             self.builder.ins().call(callee, &arguments);
             return;
         }
-        let callee = load_function(&mut self.builder, self.context, Numbers::ACCESS);
+        let context = self.context();
+        let callee = load_function(&mut self.builder, context, Numbers::ACCESS);
         let signature = self.builder.import_signature(access_signature());
         self.builder
             .ins()
@@ -211,18 +212,20 @@ impl FunctionCx<'_> {
 
     /// Calls [`FunctionName::Compile`].
     fn call_compile(&mut self, number: Value) {
-        let callee = load_function(&mut self.builder, self.context, Numbers::COMPILE);
-        let signature = compile_signature(CallConv::PreserveAll);
-        let signature = self.builder.import_signature(signature);
-        let arguments = [self.context, number];
+        let context = self.context();
+        let callee = load_function(&mut self.builder, context, Numbers::COMPILE);
+        let signature = self.builder.import_signature(compile_signature());
         self.builder
             .ins()
-            .call_indirect(signature, callee, &arguments);
+            .call_indirect(signature, callee, &[number]);
     }
 
     fn load_function_at(&mut self, place: Place) -> Value {
         match place {
-            Place::Number(number) => load_function(&mut self.builder, self.context, number),
+            Place::Number(number) => {
+                let context = self.context();
+                load_function(&mut self.builder, context, number)
+            }
             Place::Entry(pc) => {
                 let entries = self.load_context(I64, offset::ENTRIES);
                 let shift = self.constant(i64::from(FUNCTION_SHIFT));
@@ -264,8 +267,15 @@ pub(crate) fn load_function(
     builder.ins().atomic_load(I64, TRUSTED, place)
 }
 
-/// The signature of a [`sbpf_runtime::abi::CompileCallback`], and of what forwards to it.
-pub(crate) fn compile_signature(convention: CallConv) -> Signature {
+/// The signature of what forwards to the compile callback.
+pub(crate) fn compile_signature() -> Signature {
+    let mut signature = Signature::new(CallConv::PreserveAll);
+    signature.params.push(AbiParam::new(I32));
+    signature
+}
+
+/// The signature of a [`sbpf_runtime::abi::CompileCallback`].
+pub(crate) fn compile_callback_signature(convention: CallConv) -> Signature {
     let mut signature = Signature::new(convention);
     signature.params.extend([I64, I32].map(AbiParam::new));
     signature

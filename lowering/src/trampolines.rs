@@ -5,7 +5,7 @@ use {
     crate::{
         call::declare,
         function::{Analysis, FunctionName, TRUSTED, signature},
-        linkage::{compile_signature, load_function},
+        linkage::{compile_callback_signature, compile_signature, load_function},
         units::UnitId,
     },
     cranelift_codegen::{
@@ -14,7 +14,7 @@ use {
             condcodes::IntCC,
             types::{I32, I64},
         },
-        isa::{CallConv::PreserveAll, TargetFrontendConfig},
+        isa::TargetFrontendConfig,
     },
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
     sbpf_runtime::abi::{ENDED, Exception, offset},
@@ -39,6 +39,9 @@ pub(crate) fn begin<'f>(
 }
 
 /// The way in: `extern "C" fn(*mut Context) -> i64`, see [`sbpf_runtime::run::EntryPoint`].
+///
+/// Until it returns, the context is in the pinned register: one that host conventions have callees
+/// save, so it is still there behind a callback, and that Cranelift does not save for us.
 pub fn lower_entry(
     analysis: &Analysis<'_>,
     target: TargetFrontendConfig,
@@ -50,10 +53,11 @@ pub fn lower_entry(
     entry.returns.push(AbiParam::new(I64));
     let (mut builder, parameters) = begin(function, frontend, FunctionName::Entry, entry);
     let context = parameters[0];
+    let saved = builder.ins().get_pinned_reg(I64);
+    builder.ins().set_pinned_reg(context);
     let start = analysis.graph.starts[0];
     let registers = analysis.liveness.live_in(start);
     let mut arguments = vec![
-        context,
         builder.ins().load(I64, TRUSTED, context, offset::METER),
         builder.ins().load(I64, TRUSTED, context, offset::FRAME),
     ];
@@ -71,12 +75,13 @@ pub fn lower_entry(
             builder.ins().call(callee, &arguments)
         }
         Some(number) => {
-            let callee = first_function(analysis, number, context, &mut builder);
+            let callee = first_function(analysis, number, [context, saved], &mut builder);
             let signature = builder.import_signature(signature(registers));
             builder.ins().call_indirect(signature, callee, &arguments)
         }
     };
     let results = builder.inst_results(call).to_vec();
+    builder.ins().set_pinned_reg(saved);
     let ended = builder.create_block();
     let finished = builder.create_block();
     let mark = builder.ins().iconst(I64, ENDED);
@@ -95,11 +100,12 @@ pub fn lower_entry(
 }
 
 /// Where the program's first function is, compiled now if need be. If it can't be, the interpreter is
-/// to run the program: registers, meter and frame are still in the context.
+/// to run the program: registers, meter and frame are still in the context. `saved` is what belongs
+/// into the pinned register then.
 fn first_function(
     analysis: &Analysis<'_>,
     number: u32,
-    context: Value,
+    [context, saved]: [Value; 2],
     builder: &mut FunctionBuilder<'_>,
 ) -> Value {
     let [missing, refused] = [(); 2].map(|()| {
@@ -114,13 +120,9 @@ fn first_function(
         .ins()
         .brif(found, present, &[found.into()], missing, &[]);
     builder.switch_to_block(missing);
-    let compile = declare(
-        builder,
-        FunctionName::Compile,
-        compile_signature(PreserveAll),
-    );
+    let compile = declare(builder, FunctionName::Compile, compile_signature());
     let argument = builder.ins().iconst(I32, i64::from(number));
-    builder.ins().call(compile, &[context, argument]);
+    builder.ins().call(compile, &[argument]);
     let found = load_function(builder, context, number);
     builder
         .ins()
@@ -132,6 +134,7 @@ fn first_function(
     builder
         .ins()
         .store(TRUSTED, exception, context, offset::EXCEPTION);
+    builder.ins().set_pinned_reg(saved);
     let mark = builder.ins().iconst(I64, ENDED);
     builder.ins().return_(&[mark]);
     builder.switch_to_block(present);
@@ -149,15 +152,14 @@ pub(crate) fn lower_compile(
         function,
         frontend,
         FunctionName::Compile,
-        compile_signature(PreserveAll),
+        compile_signature(),
     );
-    let callback = builder
-        .ins()
-        .load(I64, TRUSTED, parameters[0], offset::COMPILE);
-    let signature = builder.import_signature(compile_signature(target.default_call_conv));
+    let context = builder.ins().get_pinned_reg(I64);
+    let callback = builder.ins().load(I64, TRUSTED, context, offset::COMPILE);
+    let signature = builder.import_signature(compile_callback_signature(target.default_call_conv));
     builder
         .ins()
-        .call_indirect(signature, callback, &parameters);
+        .call_indirect(signature, callback, &[context, parameters[0]]);
     builder.ins().return_(&[]);
     builder.finalize(target);
 }
@@ -178,8 +180,8 @@ pub fn lower_indirect(
         signature(passed),
     );
     let needed = analysis.liveness.live_in(analysis.units.unit(unit).entry);
-    let mut arguments = parameters[..3].to_vec();
-    for (register, value) in passed.iter().zip(&parameters[3..]) {
+    let mut arguments = parameters[..2].to_vec();
+    for (register, value) in passed.iter().zip(&parameters[2..]) {
         if needed.contains(register) {
             arguments.push(*value);
         }
@@ -192,7 +194,8 @@ pub fn lower_indirect(
         // It is compiled before this.
         Some(table) => {
             let number = table.numbers.of(unit);
-            let callee = load_function(&mut builder, parameters[0], number);
+            let context = builder.ins().get_pinned_reg(I64);
+            let callee = load_function(&mut builder, context, number);
             let signature = builder.import_signature(signature(needed));
             builder
                 .ins()

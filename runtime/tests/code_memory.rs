@@ -124,7 +124,10 @@ fn growing_code_stays_as_it_is() {
         functions.push(start.addr());
         let end = start.addr() + length.next_multiple_of(PAGE);
         assert_ne!(permissions(end), Permissions::ReadAndExecute, "{value}");
-        assert!(!matches!(permissions(end), Permissions::Other(_)), "{value}");
+        assert!(
+            !matches!(permissions(end), Permissions::Other(_)),
+            "{value}"
+        );
     }
     for (value, address) in (0..400_u32).zip(functions) {
         assert_eq!(address % PAGE, 0);

@@ -7,6 +7,8 @@ use {
         text::{observe_registers, set_registers},
         *,
     },
+    rand::{Rng, SeedableRng},
+    rand_chacha::ChaCha8Rng,
     solana_sbpf::ebpf::*,
 };
 
@@ -422,6 +424,53 @@ fn manual_frame_bumps() {
         Case::assembly(version, text)
             .check()
             .fails_with("AccessViolation");
+    }
+}
+
+/// Functions that are as short as their calls: in loops, behind branches, at every depth that is allowed,
+/// with registers of their own under the names of their caller's.
+#[test]
+fn short_functions() {
+    let mut random = ChaCha8Rng::seed_from_u64(0x5407_f0ac);
+    for _ in 0..120 {
+        for version in SBPFVersion::ALL {
+            let has_manual_frames = matches!(version, SBPFVersion::V1 | SBPFVersion::V2);
+            let mut text = String::from("entrypoint:\nmov64 r9, 4\n");
+            for line in 0..random.random_range(2..8) {
+                text += &match random.random_range(0..5) {
+                    0 => format!("jlt r{}, 40, line_{line}\n", random.random_range(0..9)),
+                    1 => format!("add64 r6, {}\n", random.random_range(1..99)),
+                    2 => "ldxb r7, [r1+3]\nmov64 r2, r1\n".to_string(),
+                    _ => "mov64 r8, r1\n".to_string(),
+                };
+                let callee = random.random_range(0..3);
+                text += &format!("call function_{callee}\nline_{line}:\nmov64 r1, r8\n");
+            }
+            for register in 1..9 {
+                text += &format!("add64 r0, r{register}\n");
+            }
+            text += "add64 r9, -1\njsgt r9, 0, again\nadd64 r0, r10\nexit\n";
+            text = text.replacen("mov64 r9, 4\n", "mov64 r9, 4\nmov64 r8, r1\nagain:\n", 1);
+            for function in 0..3 {
+                text += &format!("function_{function}:\n");
+                for _ in 0..random.random_range(0..12) {
+                    let (to, from) = (random.random_range(0..9), random.random_range(0..10));
+                    text += &match random.random_range(0..7) {
+                        0 => format!("mov64 r{to}, r10\n"),
+                        1 => format!("add32 r{to}, r{from}\n"),
+                        2 => format!("xor64 r{to}, {}\n", random.random::<i32>()),
+                        3 => format!("lsh64 r{to}, {}\n", random.random_range(0..64)),
+                        4 if has_manual_frames => "add64 r10, -64\n".to_string(),
+                        _ => format!("sub64 r{to}, r{from}\n"),
+                    };
+                }
+                text += "exit\n";
+            }
+            Case::assembly(*version, text)
+                .configure(|config| config.max_call_depth = random.random_range(1..4))
+                .budget(400)
+                .check();
+        }
     }
 }
 

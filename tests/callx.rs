@@ -127,6 +127,7 @@ fn callx_to_unlikely_functions() {
             let start = text.pc();
             text.callx(7);
             text.push(ADD64_REG, 6, 0, 0, 0);
+            text.push(ADD64_REG, 6, 3, 0, 0);
             constant(&mut text, second);
             text.push(ADD64_IMM, 9, 0, 0, -1);
             let distance = start as i64 - text.pc() as i64 - 1;
@@ -137,6 +138,9 @@ fn callx_to_unlikely_functions() {
                 places.push(text.pc());
                 text.mov(0, result);
                 text.push(ADD64_REG, 0, 9, 0, 0);
+                text.mov(3, 2 * result);
+                // A register that is the caller's again.
+                text.mov(6, result);
                 text.exit();
             }
             (text, places)

@@ -100,12 +100,15 @@ impl FunctionCx<'_> {
             .ins()
             .brif(is_likely, direct, &[], indirect, &[]);
         self.builder.seal_block(direct);
-        self.builder.seal_block(indirect);
         self.builder.switch_to_block(direct);
-        let direct = self.call_start(block, at, frame, likely.start);
+        let direct = match self.call_short(at, frame, likely.start, indirect) {
+            Some(inlined) => inlined,
+            None => self.call_start(block, at, frame, likely.start),
+        };
         self.builder
             .ins()
             .jump(called, &direct.map(BlockArg::Value));
+        self.builder.seal_block(indirect);
         self.builder.switch_to_block(indirect);
         let indirect = self.call_address(at, frame, address);
         self.builder
@@ -239,7 +242,7 @@ impl FunctionCx<'_> {
     }
 
     /// The frame value of a callee, after the check of the call depth.
-    fn push_frame(&mut self, at: Position) -> Value {
+    pub(crate) fn push_frame(&mut self, at: Position) -> Value {
         let step = match self.analysis.program.dialect.frames {
             FrameLayout::Fixed { size, .. } => i64::from(size),
             FrameLayout::Manual => 1,
@@ -324,7 +327,13 @@ impl FunctionCx<'_> {
     }
 
     /// Goes to `less` if the meter, which may be negative, is less than `limit`.
-    fn branch_if_less(&mut self, meter: Value, limit: u32, less: Block, otherwise: Block) {
+    pub(crate) fn branch_if_less(
+        &mut self,
+        meter: Value,
+        limit: u32,
+        less: Block,
+        otherwise: Block,
+    ) {
         let limit = self.chosen(Width::W64, i64::from(limit));
         let is_less = self.builder.ins().icmp(IntCC::SignedLessThan, meter, limit);
         self.builder.ins().brif(is_less, less, &[], otherwise, &[]);

@@ -4,10 +4,13 @@
 //! instruction, and ends before the next leader, at a jump, or at a call, since a callee spends
 //! from the same meter. Costs are counted here: one for each instruction.
 
-use crate::{
-    decode::{Program, decode},
-    error::LoweringError,
-    insn::{Arithmetic, Insn, Operand, Operation},
+use {
+    crate::{
+        decode::{Program, decode},
+        error::LoweringError,
+        insn::{Arithmetic, Insn, Operand, Operation},
+    },
+    std::collections::HashMap,
 };
 
 /// The most instructions in a block; longer runs are split, so that no stage sees a block whose
@@ -54,6 +57,8 @@ pub struct Graph {
     pub blocks: Vec<Block>,
     /// Blocks at which functions start: the program's entry first.
     pub starts: Vec<BlockId>,
+    /// Functions in place of their calls, by the block that a call ends, see `inlining`.
+    pub(crate) inlined: HashMap<BlockId, BlockId>,
     insns: Vec<Option<Insn>>,
     block_at: Vec<u32>,
 }
@@ -94,6 +99,17 @@ impl Graph {
     /// A block by its id.
     pub fn block(&self, id: BlockId) -> &Block {
         &self.blocks[id.index()]
+    }
+
+    /// The function that takes the place of the call at the end of a block.
+    pub fn inlined(&self, id: BlockId) -> Option<BlockId> {
+        self.inlined.get(&id).copied()
+    }
+
+    /// Instructions from the start of a block to its end, those of an inlined function included.
+    pub fn cost(&self, id: BlockId) -> u32 {
+        let inlined = self.inlined(id).map_or(0, |callee| self.block(callee).cost);
+        self.block(id).cost + inlined
     }
 
     /// The block that starts at `pc`.
@@ -275,6 +291,7 @@ impl<'p> Discovery<'p> {
         Graph {
             blocks,
             starts,
+            inlined: HashMap::new(),
             insns: self.insns,
             block_at,
         }

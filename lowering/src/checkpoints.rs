@@ -72,7 +72,7 @@ impl Checkpoints {
         // The longest way from a block to the next checkpoints; successors come first.
         let mut way = vec![0; order.len()];
         for here in (0..order.len()).rev() {
-            let cost = graph.block(order[here]).cost;
+            let cost = graph.cost(order[here]);
             let longest = |is_checkpoint: &[bool]| {
                 let ways = successors(here)
                     .flatten()
@@ -111,7 +111,7 @@ impl Checkpoints {
             let carries = successors(here).all(takes);
             if carries {
                 for next in successors(here).flatten() {
-                    carried[next] = carried[here] + graph.block(block).cost;
+                    carried[next] = carried[here] + graph.cost(block);
                 }
             }
             let charge = Charge {
@@ -146,10 +146,13 @@ pub(crate) fn accesses_frame(insn: &Insn, dialect: &Dialect) -> bool {
 
 /// Whether a block ends with something that spends from the same meter.
 pub(crate) fn calls(graph: &Graph, block: BlockId) -> bool {
-    matches!(
-        graph.terminator(block).map(|(_, insn)| insn.operation),
-        Some(Operation::Call { .. } | Operation::CallRegister { .. } | Operation::Syscall { .. })
-    )
+    graph.inlined(block).is_none()
+        && matches!(
+            graph.terminator(block).map(|(_, insn)| insn.operation),
+            Some(
+                Operation::Call { .. } | Operation::CallRegister { .. } | Operation::Syscall { .. }
+            )
+        )
 }
 
 /// The blocks of a unit, each before its successors except where an edge closes a loop.

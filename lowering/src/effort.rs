@@ -56,7 +56,7 @@ fn block_effort(graph: &Graph, block: BlockId, dialect: &Dialect) -> u64 {
         Operation::Divide(..) | Operation::DivideTotally(..) => 10,
         Operation::Jump { .. } | Operation::Branch { .. } => 5,
         Operation::Call { .. } | Operation::CallAndRaise(_) | Operation::Syscall { .. } => 30,
-        Operation::CallRegister { .. } => 100,
+        Operation::CallRegister { .. } => 150,
         Operation::Exit | Operation::Raise(_) => 10,
     };
     graph

@@ -352,7 +352,12 @@ impl FunctionCx<'_> {
     }
 
     /// The one match over what an instruction does; each arm is a line.
-    fn lower_insn(&mut self, at: Position, insn: &Insn, translated: Option<(Value, i32)>) {
+    pub(crate) fn lower_insn(
+        &mut self,
+        at: Position,
+        insn: &Insn,
+        translated: Option<(Value, i32)>,
+    ) {
         let destination = insn.destination;
         match insn.operation {
             Operation::Arithmetic(operation, width, extension, source) => {
@@ -408,6 +413,9 @@ impl FunctionCx<'_> {
             insn.operation,
             Operation::Raise(_) | Operation::CallAndRaise(_)
         );
+        if let Some(callee) = self.analysis.graph.inlined(block) {
+            return self.call_inlined(block, at, callee);
+        }
         if (self.blocks[&block].charge.settles || insn.operation == Operation::Exit) && !is_failure
         {
             self.pay(at.spent as u32 + 1);
@@ -494,6 +502,14 @@ impl FunctionCx<'_> {
                 context
             }
         }
+    }
+
+    /// Goes on in a block off the usual path that only the current one leads to: what it has copied of
+    /// the context's address serves there too.
+    pub(crate) fn go_on_in_cold(&mut self, block: Block) {
+        let context = self.context();
+        self.builder.switch_to_block(block);
+        self.context = Some((block, context));
     }
 
     pub(crate) fn load_context(&mut self, ty: Type, offset: i32) -> Value {

@@ -28,6 +28,7 @@ pub mod error;
 mod exception;
 pub mod function;
 pub mod hidden;
+mod inlining;
 pub mod insn;
 mod jump;
 mod likely;
@@ -68,9 +69,10 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// See [`LoweringError`].
 pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringError> {
     check_length(program)?;
-    let graph = Graph::build(program)?;
+    let mut graph = Graph::build(program)?;
     effort::check(&graph, &program.dialect)?;
     let units = Units::partition(&graph);
+    graph.inlined = inlining::choose(&graph, &units);
     let liveness = Liveness::compute(&graph, &program.dialect);
     let is_outermost = outermost(&graph, &units);
     Ok(Analysis {

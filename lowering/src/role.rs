@@ -98,6 +98,11 @@ pub enum Role {
         /// The call.
         pc: u32,
     },
+    /// A function in place of its call.
+    Inlined {
+        /// The call.
+        pc: u32,
+    },
     /// A division by what the host can't divide by.
     SpecialDivisor,
     /// An atomic operation on memory that is not aligned.
@@ -169,6 +174,7 @@ impl fmt::Display for Role {
             ),
             Self::Unlikely { pc } => write!(f, "unexpected target at pc {pc}"),
             Self::Called { pc } => write!(f, "called at pc {pc}"),
+            Self::Inlined { pc } => write!(f, "inlined at pc {pc}"),
             Self::SpecialDivisor => f.write_str("division by 0 or -1"),
             Self::Unaligned => f.write_str("atomic operation on unaligned memory"),
             Self::Returned => f.write_str("returned"),
@@ -206,6 +212,7 @@ impl Role {
             | Self::Unwind { pc }
             | Self::Unlikely { pc }
             | Self::Called { pc }
+            | Self::Inlined { pc }
             | Self::Uncompiled { pc }
             | Self::Compiled { pc }
             | Self::Refused { pc } => Some(pc),

@@ -14,6 +14,7 @@ use {
         cfg::{BlockId, Graph},
         checkpoints::{calls, reverse_postorder},
         dialect::Dialect,
+        inlining,
         loops::Loops,
         units::Unit,
     },
@@ -164,6 +165,10 @@ impl Sharing {
             }
             let written = insn.writes();
             holding.retain(|held| !written.contains(held.base));
+        }
+        if let Some(callee) = graph.inlined(block) {
+            let changed = inlining::changes(graph, callee);
+            holding.retain(|held| !changed.contains(held.base));
         }
         holding
     }

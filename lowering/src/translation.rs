@@ -353,13 +353,13 @@ impl FunctionCx<'_> {
         self.builder.seal_block(found);
         self.builder.seal_block(executed);
 
-        self.builder.switch_to_block(executed);
+        self.go_on_in_cold(executed);
         let ends = self.load_context(I64, offset::LEAVE);
         let leave = self.shared_block(Shared::Leave);
         let goes_on = self.cold_block(Role::Interpreted { pc: at.pc });
         self.builder.ins().brif(ends, leave, &[], goes_on, &[]);
         self.builder.seal_block(goes_on);
-        self.builder.switch_to_block(goes_on);
+        self.go_on_in_cold(goes_on);
         self.reload(writes.intersection(live));
         if is_fixed && !needs_frame {
             let meter = self.load_context(I64, offset::METER);

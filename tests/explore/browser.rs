@@ -133,7 +133,11 @@ fn an_address_chooses_function_line_and_columns() {
     assert_eq!(listing.len(), 14 + 4);
     assert!(listing[0].contains("block 0  cost 6"), "{}", listing[0]);
     let checks = lines(&document, "checks");
-    assert!(checks[7].contains("checkpoint: meter ≥ 7"), "{}", checks[7]);
+    assert!(
+        checks[7].contains("checkpoint: meter ≥ 11"),
+        "{}",
+        checks[7]
+    );
     assert!(!document.contains("column-hand-written"));
 }
 
@@ -235,7 +239,7 @@ fn a_profile_is_shown_beside_lines_and_in_graphs() {
     let Some(shown) = document(&page, "f=0&view=flow") else {
         return;
     };
-    assert!(shown.contains("6: cost 5, checks for 7, × 16"));
+    assert!(shown.contains("6: cost 5, checks for 11, × 16"));
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn blocks_are_drawn_with_their_instructions() {
     assert_eq!(hot[0].attribute("data-pc"), Some("6"));
     let text = words(&hot[0]);
     assert!(
-        text.starts_with("6: cost 5, checks for 7, × 16\n6 load8 r4, [r2+0]"),
+        text.starts_with("6: cost 5, checks for 11, × 16\n6 load8 r4, [r2+0]"),
         "{text}"
     );
     // Nodes do not lie on each other.
@@ -74,7 +74,7 @@ fn graphviz_gets_the_same() {
     assert!(dot.starts_with("digraph \"entrypoint\" {\n") && dot.ends_with("}\n"));
     assert_eq!(dot.matches(" -> ").count(), 4);
     assert!(dot.contains("n1 -> n1 [color="));
-    assert!(dot.contains(r"6: cost 5, checks for 7\l6 load8 r4, [r2+0]\l"));
+    assert!(dot.contains(r"6: cost 5, checks for 11\l6 load8 r4, [r2+0]\l"));
 }
 
 #[test]

@@ -1,0 +1,156 @@
+//! Calls of functions that are as short as the call.
+//!
+//! A function of one block that can't fail, which accesses no memory and calls nothing, takes the place
+//! of its call. What remains of that is the check of the depth. The caller's checkpoint covers the
+//! function's instructions, and the interpreter, if it takes over, does so before the call or behind it.
+//! Where a `callx` is expected to call such a function, it is inlined behind the comparison.
+
+use {
+    crate::{
+        cfg::{BlockId, Graph},
+        function::{FunctionCx, Position},
+        insn::{Insn, Operation},
+        role::Role,
+        units::Units,
+    },
+    cranelift_codegen::ir::{Block, InstBuilder, Value},
+    sbpf_runtime::site::RegisterSet,
+    std::collections::HashMap,
+};
+
+/// The most instructions of a function that is inlined, its `exit` included.
+const LONGEST: u32 = 12;
+
+/// All calls together may add this part of a program's instructions, or so many.
+const MAX_GROWTH: (u32, u32) = (8, 1000);
+
+/// Registers that a function hands back as its caller had them.
+const SAVED: RegisterSet = RegisterSet::range(6, 10);
+
+/// The calls that are inlined, by the block that they end: the block that is the function.
+pub(crate) fn choose(graph: &Graph, units: &Units) -> HashMap<BlockId, BlockId> {
+    let instructions: u32 = graph.blocks.iter().map(|block| block.cost).sum();
+    let mut left = (instructions / MAX_GROWTH.0).max(MAX_GROWTH.1);
+    let mut chosen = HashMap::new();
+    for block in (0..graph.blocks.len() as u32).map(BlockId) {
+        let Some(Operation::Call { target }) = graph.terminator(block).map(|(_, i)| i.operation)
+        else {
+            continue;
+        };
+        let callee = graph.block_at(target);
+        let Some(callee) = callee.filter(|callee| is_short(graph, units, *callee)) else {
+            continue;
+        };
+        match left.checked_sub(graph.block(callee).cost) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+        chosen.insert(block, callee);
+    }
+    chosen
+}
+
+fn is_short(graph: &Graph, units: &Units, callee: BlockId) -> bool {
+    let block = graph.block(callee);
+    let unit = units.entered_at(callee).map(|unit| units.unit(unit));
+    block.cost <= LONGEST
+        && unit.is_some_and(|unit| unit.blocks.len() == 1)
+        && matches!(graph.terminator(callee), Some((_, insn)) if insn.operation == Operation::Exit)
+        && body(graph, callee).all(|(_, insn)| computes(insn))
+}
+
+/// The instructions of a block without its terminator.
+fn body(graph: &Graph, block: BlockId) -> impl Iterator<Item = (u32, &Insn)> {
+    graph.insns(block).filter(|(_, insn)| !insn.ends_block())
+}
+
+/// Whether an instruction only computes a register, and can't fail.
+fn computes(insn: &Insn) -> bool {
+    matches!(
+        insn.operation,
+        Operation::Arithmetic(..)
+            | Operation::DivideTotally(..)
+            | Operation::MoveSigned { .. }
+            | Operation::ByteOrder { .. }
+    )
+}
+
+/// What an inlined function leaves changed in its caller.
+pub(crate) fn changes(graph: &Graph, callee: BlockId) -> RegisterSet {
+    let written = body(graph, callee).map(|(_, insn)| insn.writes());
+    written
+        .fold(RegisterSet::EMPTY, RegisterSet::union)
+        .without(SAVED)
+}
+
+impl FunctionCx<'_> {
+    /// The function that is the block `callee`, in place of its call at the end of `block`.
+    pub(crate) fn call_inlined(&mut self, block: BlockId, at: Position, callee: BlockId) {
+        let frame = self.push_frame(at);
+        self.inline(at, frame, callee);
+        let graph = &self.analysis.graph;
+        if self.blocks[&block].charge.settles {
+            self.pay(at.spent as u32 + 1 + graph.block(callee).cost);
+        }
+        if let Some(next) = graph.block(block).successors[0] {
+            self.go_to(next);
+        }
+    }
+
+    /// The function of a `callx` that calls what it was expected to, if that is short. Returns its result
+    /// and the meter; goes to `indirect` where that may not last.
+    pub(crate) fn call_short(
+        &mut self,
+        at: Position,
+        frame: Value,
+        callee: BlockId,
+        indirect: Block,
+    ) -> Option<[Value; 2]> {
+        let analysis = self.analysis;
+        let (graph, units) = (&analysis.graph, &analysis.units);
+        if !is_short(graph, units, callee) {
+            return None;
+        }
+        let cost = graph.block(callee).cost;
+        let lasts = self.builder.create_block();
+        let meter = self.meter();
+        if self.analysis.program.dialect.meter {
+            self.branch_if_less(meter, cost, indirect, lasts);
+        } else {
+            self.builder.ins().jump(lasts, &[]);
+        }
+        self.builder.seal_block(lasts);
+        self.builder.switch_to_block(lasts);
+        self.inline(at, frame, callee);
+        self.pay(cost);
+        self.spill(self.analysis.liveness.side_results);
+        Some([self.register(0), self.meter()])
+    }
+
+    /// The instructions of a function, on a frame of its own.
+    fn inline(&mut self, at: Position, frame: Value, callee: BlockId) {
+        let graph = &self.analysis.graph;
+        if let Some(current) = self.builder.current_block() {
+            self.comments.block(current, Role::Inlined { pc: at.pc });
+        }
+        let kept: Vec<_> = SAVED
+            .intersection(self.analysis.liveness.variables)
+            .iter()
+            .map(|register| (register, self.register(register)))
+            .collect();
+        let caller = std::mem::replace(&mut self.frame, frame);
+        for (index, (pc, insn)) in body(graph, callee).enumerate() {
+            self.locate(pc);
+            let position = Position {
+                pc,
+                spent: at.spent + 1 + index as i32,
+            };
+            self.lower_insn(position, insn, None);
+        }
+        self.frame = caller;
+        for (register, value) in kept {
+            self.set_register(register, value);
+        }
+        self.locate(at.pc);
+    }
+}

@@ -3,6 +3,7 @@
 use {
     crate::{
         CompileStatistics,
+        lazy::Lazy,
         native_names::{Announced, Symbols},
     },
     sbpf_lowering::{dialect::FrameLayout, function::Sites},
@@ -22,6 +23,8 @@ pub(crate) struct Code {
     pub(crate) statistics: CompileStatistics,
     /// What hides constants in the code; 0 if nothing does.
     pub(crate) key: u64,
+    /// Functions that are compiled when they are called, if not all are compiled.
+    lazy: Option<Box<Lazy>>,
 }
 
 impl Code {
@@ -47,7 +50,41 @@ impl Code {
             frames,
             statistics,
             key,
+            lazy: None,
         })
+    }
+
+    /// The code of a program whose functions are compiled when they are called. `memory` has what they
+    /// need from the start.
+    pub(crate) fn of_lazy(
+        memory: CodeMemory,
+        frames: FrameLayout,
+        statistics: CompileStatistics,
+        lazy: Lazy,
+    ) -> Self {
+        Self {
+            _announced: None,
+            memory,
+            entries: Vec::new(),
+            sites: Sites::default(),
+            frames,
+            statistics,
+            key: lazy.key(),
+            lazy: Some(Box::new(lazy)),
+        }
+    }
+
+    /// Whether functions are compiled when they are called.
+    pub(crate) fn is_lazy(&self) -> bool {
+        self.lazy.is_some()
+    }
+
+    /// Sizes of what is compiled by now.
+    pub(crate) fn statistics(&self) -> CompileStatistics {
+        match &self.lazy {
+            None => self.statistics,
+            Some(lazy) => lazy.statistics(self.statistics),
+        }
     }
 
     /// Bytes of memory that this takes.
@@ -57,6 +94,7 @@ impl Code {
             + size_of_val(self.entries.as_slice())
             + size_of_val(self.sites.accesses.as_slice())
             + size_of_val(self.sites.calls.as_slice())
+            + self.lazy.as_ref().map_or(0, |lazy| lazy.size())
     }
 
     pub(crate) fn image(&self) -> Image<'_> {
@@ -66,6 +104,7 @@ impl Code {
             accesses: &self.sites.accesses,
             calls: &self.sites.calls,
             key: self.key,
+            growing: self.lazy.as_ref().map(|lazy| lazy.growing()),
         }
     }
 }

@@ -62,10 +62,17 @@ impl Diversity {
         if self.rate == 0 {
             return;
         }
+        if let Some((_, others)) = functions.split_first_mut() {
+            self.permute(others);
+        }
+    }
+
+    /// Brings anything into another order.
+    pub(crate) fn permute<T>(&mut self, things: &mut [T]) {
         // Fisher and Yates.
-        for last in (2..functions.len()).rev() {
-            let other = 1 + self.below(last as u32);
-            functions.swap(last, other as usize);
+        for last in (1..things.len()).rev() {
+            let other = self.below(last as u32 + 1);
+            things.swap(last, other as usize);
         }
     }
 

@@ -46,15 +46,23 @@ pub(crate) struct Emitted {
 const BREAKPOINT: u8 = 0xcc;
 
 /// A function that has no place yet.
-struct Piece {
+pub(crate) struct Piece {
     name: FunctionName,
     code: Vec<u8>,
     /// Relative to its start.
     fixups: Vec<Fixup>,
 }
 
+impl Piece {
+    /// Bytes of code.
+    pub(crate) fn len(&self) -> usize {
+        self.code.len()
+    }
+}
+
 /// A call whose target is not yet known.
-struct Fixup {
+#[derive(Clone, Copy)]
+pub(crate) struct Fixup {
     at: usize,
     kind: Reloc,
     addend: i64,
@@ -112,7 +120,7 @@ fn emit_within(
         }
         let index = emitted.offsets.len();
         let padding = diversity.padding(index, piece.code.len(), isa.triple().architecture);
-        place(&mut emitted, &mut fixups, piece, padding, isa)?;
+        place(&mut emitted, &mut fixups, &piece, padding, isa)?;
         if let (Some(symbols), Some(start)) =
             (&mut emitted.symbols, emitted.offsets.get(&function.name))
         {
@@ -122,7 +130,7 @@ fn emit_within(
     })?;
     emitted.sites = sites;
     diversity.shuffle(&mut pieces);
-    for (index, piece) in pieces.into_iter().enumerate() {
+    for (index, piece) in pieces.iter().enumerate() {
         let padding = diversity.padding(index, piece.code.len(), isa.triple().architecture);
         place(&mut emitted, &mut fixups, piece, padding, isa)?;
         if emitted.code.len() > limit {
@@ -136,7 +144,7 @@ fn emit_within(
 }
 
 /// Takes over the machine code of a function.
-fn piece(
+pub(crate) fn piece(
     emitted: &mut Emitted,
     name: FunctionName,
     context: &Context,
@@ -180,10 +188,10 @@ fn piece(
 }
 
 /// Puts a function behind the others, after so many bytes of padding.
-fn place(
+pub(crate) fn place(
     emitted: &mut Emitted,
     fixups: &mut Vec<Fixup>,
-    piece: Piece,
+    piece: &Piece,
     padding: usize,
     isa: &dyn TargetIsa,
 ) -> Result<(), CompileError> {
@@ -205,14 +213,15 @@ fn place(
         limit: u32::MAX as usize,
     })?;
     emitted.offsets.insert(piece.name, offset);
-    fixups.extend(piece.fixups.into_iter().map(|fixup| Fixup {
+    fixups.extend(piece.fixups.iter().map(|fixup| Fixup {
         at: start + fixup.at,
-        ..fixup
+        ..*fixup
     }));
     Ok(())
 }
 
-fn apply(emitted: &mut Emitted, fixup: &Fixup) -> Result<(), CompileError> {
+/// Puts the distance to its target into a call.
+pub(crate) fn apply(emitted: &mut Emitted, fixup: &Fixup) -> Result<(), CompileError> {
     let target = emitted
         .offsets
         .get(&fixup.target)

@@ -137,9 +137,10 @@ pub(crate) fn compile(
 /// The pc at which a function starts.
 pub(crate) fn first_pc(analysis: &Analysis<'_>, name: FunctionName) -> usize {
     match name {
-        FunctionName::Entry | FunctionName::Access | FunctionName::AccessSlow => {
-            analysis.program.entry
-        }
+        FunctionName::Entry
+        | FunctionName::Access
+        | FunctionName::AccessSlow
+        | FunctionName::Compile => analysis.program.entry,
         FunctionName::Unit(unit) | FunctionName::Indirect(unit) => {
             analysis.graph.block(analysis.units.unit(unit).entry).start as usize
         }

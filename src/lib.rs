@@ -22,6 +22,7 @@ mod execute;
 mod functions;
 mod generated;
 mod isa;
+mod lazy;
 mod native_names;
 mod observer;
 mod program;

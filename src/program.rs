@@ -1,7 +1,10 @@
 //! A compiled program: machine code and what it needs to run.
 
 use {
-    crate::{CodeOrigin, CompileError, CompileOptions, CompileStatistics, code::Code, config, isa},
+    crate::{
+        CodeOrigin, CompileError, CompileOptions, CompileStatistics, code::Code, config, isa, lazy,
+    },
+    sbpf_runtime::code::GrowingCode,
     solana_sbpf::{elf::Executable, program::BuiltinFunction, vm::ContextObject},
     std::{ops::Deref, sync::Arc},
 };
@@ -89,6 +92,54 @@ impl<C: ContextObject> CompiledProgram<C> {
         })
     }
 
+    /// Prepares `executable` so that each of its functions is compiled when it is called first.
+    ///
+    /// What this takes is a small part of what compiling the program takes, and so is what its first
+    /// runs take, since they use a small part of it. Calls between functions cost a little more from
+    /// then on, and the code is stored in no cache; where `options` have a cache that has the code, that
+    /// is used instead. A function that can't be compiled is left to the interpreter, and so is one
+    /// whose compilation the observer ends, until it is called again in another run.
+    ///
+    /// The whole program is compiled at once where `options` ask for native names, and on Apple
+    /// silicon.
+    ///
+    /// # Errors
+    /// See [`Self::compile`].
+    pub fn compile_lazily(
+        executable: &Executable<C>,
+        options: &CompileOptions,
+    ) -> Result<Self, CompileError> {
+        if options.native_names.is_any() || !GrowingCode::is_possible() {
+            return Self::compile_with(executable, options);
+        }
+        crate::dump::from_environment(executable);
+        let isa = isa::of(options)?;
+        isa::assert_runs_here(&*isa)?;
+        let (program, syscalls) = config::program(executable)?;
+        let found = match options.cache.may_have_code() {
+            true => options.cache.find(&program, options, &*isa),
+            false => None,
+        };
+        let (code, origin) = match found {
+            Some(found) => found,
+            None => {
+                let code = lazy::begin(&program, options, isa)?;
+                (Arc::new(code), CodeOrigin::Compiled)
+            }
+        };
+        Ok(Self {
+            code,
+            syscalls,
+            identity: Identity::of(executable),
+            origin,
+        })
+    }
+
+    /// Whether functions are compiled when they are called first: [`Self::compile_lazily`].
+    pub fn is_lazy(&self) -> bool {
+        self.code.is_lazy()
+    }
+
     /// Compiles `executable` with `options`, unless that was done before: then it is the same
     /// program, found without a look at the instructions.
     ///
@@ -128,12 +179,14 @@ impl<C: ContextObject> CompiledProgram<C> {
         self.origin
     }
 
-    /// Sizes of this program's code and of what it was made from.
+    /// Sizes of this program's code and of what it was made from, as far as it is compiled by now.
+    ///
+    /// Of a lazy program the largest frame is the largest one that it may have.
     pub fn statistics(&self) -> CompileStatistics {
-        self.code.statistics
+        self.code.statistics()
     }
 
-    /// The machine code.
+    /// The machine code; of a lazy program what it had from the start.
     pub fn machine_code(&self) -> &[u8] {
         self.code.memory.bytes()
     }
@@ -152,7 +205,7 @@ impl<C: ContextObject> CompiledProgram<C> {
 impl<C: ContextObject> std::fmt::Debug for CompiledProgram<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CompiledProgram")
-            .field("statistics", &self.code.statistics)
+            .field("statistics", &self.code.statistics())
             .field("origin", &self.origin)
             .finish()
     }

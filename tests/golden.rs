@@ -38,6 +38,8 @@ struct Header {
     machinery: bool,
     /// `Config::sanitize_user_provided_values`
     sanitize: bool,
+    /// Shows functions as they are when each is compiled at its first call.
+    lazy: bool,
     /// The machine, which decides the convention of callbacks.
     target: String,
 }
@@ -51,6 +53,7 @@ impl Default for Header {
             gaps: true,
             machinery: false,
             sanitize: false,
+            lazy: false,
             target: "x86_64-unknown-linux-gnu".to_string(),
         }
     }
@@ -120,6 +123,7 @@ impl Golden {
             .unwrap_or_else(|error| panic!("{}\n{error}", self.assembly));
         let mut options = DumpOptions::default();
         options.stages = vec![Stage::Clif];
+        options.lazy = self.header.lazy;
         options.target = Some(self.header.target.parse().expect("a target triple"));
         let text = dump::render(&executable, &options).expect("the program can be lowered");
         // The first piece is a summary of the program.

@@ -53,6 +53,7 @@ fn ways() -> Vec<Way> {
         stored,
     };
     let tiered = Policy::Tiered(Hotness::default());
+    let functions = Policy::LazyFunctions { after_runs: 0 };
     let mut ways = vec![
         way("interpreter", never(), false, false),
         way("tiered over the interpreter", tiered, false, false),
@@ -62,6 +63,7 @@ fn ways() -> Vec<Way> {
         way("the same, code stored", tiered, true, true),
         way("compiled at the first run", Policy::Lazy, false, false),
         way("the same, code stored", Policy::Lazy, false, true),
+        way("each function at its first call", functions, false, false),
     ];
     ways.retain(|way| HAS_HAND_WRITTEN || !way.by_hand);
     ways

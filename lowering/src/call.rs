@@ -12,6 +12,7 @@ use {
         function::{Analysis, FunctionCx, FunctionName, Position, TRUSTED, signature},
         insn::Width,
         likely::{Likely, LikelyTargets},
+        linkage::{Linkage, Place},
         role::Role,
     },
     cranelift_codegen::ir::{
@@ -37,17 +38,41 @@ impl FunctionCx<'_> {
             unreachable!("`Graph` makes a block of every call's target");
         };
         let frame = self.push_frame(at);
-        let results = self.call_start(frame, start);
+        let results = self.call_start(block, at, frame, start);
         self.after_call(block, results);
     }
 
-    /// Calls the function that starts with a block. Returns its result and the meter.
-    fn call_start(&mut self, frame: Value, start: BlockId) -> [Value; 2] {
+    /// Calls the function that starts with a block, from the end of another one. Returns its result
+    /// and the meter.
+    fn call_start(
+        &mut self,
+        block: BlockId,
+        at: Position,
+        frame: Value,
+        start: BlockId,
+    ) -> [Value; 2] {
         let registers = self.analysis.liveness.live_in(start);
-        let arguments = self.arguments(frame, registers);
         let unit = self.analysis.units.owner(start);
-        let callee = self.callee(FunctionName::Unit(unit), registers);
-        let call = self.builder.ins().call(callee, &arguments);
+        let call = match self.analysis.linkage.number(unit) {
+            None => {
+                let arguments = self.arguments(frame, registers);
+                let callee = self.callee(FunctionName::Unit(unit), registers);
+                self.builder.ins().call(callee, &arguments)
+            }
+            Some(number) => {
+                let live = self
+                    .analysis
+                    .liveness
+                    .before_terminator(&self.analysis.graph, block);
+                let place = Place::Number(number);
+                let callee = self.function_at(place, at.pc, |cx| cx.bail_out(at, live));
+                let arguments = self.arguments(frame, registers);
+                let signature = self.builder.import_signature(signature(registers));
+                self.builder
+                    .ins()
+                    .call_indirect(signature, callee, &arguments)
+            }
+        };
         self.results(call)
     }
 
@@ -78,7 +103,7 @@ impl FunctionCx<'_> {
         self.builder.switch_to_block(direct);
         let direct = match self.call_short(at, frame, likely.start, indirect) {
             Some(inlined) => inlined,
-            None => self.call_start(frame, likely.start),
+            None => self.call_start(block, at, frame, likely.start),
         };
         self.builder
             .ins()
@@ -95,15 +120,10 @@ impl FunctionCx<'_> {
     }
 
     fn likely_target(&mut self, register: u8) -> Option<Likely> {
-        let Analysis {
-            program,
-            graph,
-            units,
-            ..
-        } = self.analysis;
-        let targets = self
-            .likely_targets
-            .get_or_insert_with(|| LikelyTargets::find(program, graph, units, self.unit));
+        let Analysis { program, facts, .. } = self.analysis;
+        let targets = self.likely_targets.get_or_insert_with(|| {
+            LikelyTargets::find(program, &facts.graph, &facts.units, self.unit)
+        });
         targets.of(register)
     }
 
@@ -121,17 +141,24 @@ impl FunctionCx<'_> {
             .icmp(IntCC::UnsignedGreaterThanOrEqual, pc, length);
         self.raise_if(is_outside, at, Exception::CallOutsideTextSegment);
 
-        let entries = self.load_context(I64, offset::ENTRIES);
-        let two = self.constant(2);
-        let scaled = self.builder.ins().ishl(pc, two);
-        let entry = self.builder.ins().iadd(entries, scaled);
-        let entry = self.builder.ins().uload32(TRUSTED, entry, 0);
-        let zero = self.constant(0);
-        let is_unknown = self.builder.ins().icmp(IntCC::Equal, entry, zero);
-        self.raise_if(is_unknown, at, Exception::Bailout);
+        let callee = match &self.analysis.linkage {
+            Linkage::Direct => {
+                let entries = self.load_context(I64, offset::ENTRIES);
+                let two = self.constant(2);
+                let scaled = self.builder.ins().ishl(pc, two);
+                let entry = self.builder.ins().iadd(entries, scaled);
+                let entry = self.builder.ins().uload32(TRUSTED, entry, 0);
+                let zero = self.constant(0);
+                let is_unknown = self.builder.ins().icmp(IntCC::Equal, entry, zero);
+                self.raise_if(is_unknown, at, Exception::Bailout);
 
-        let code = self.load_context(I64, offset::CODE);
-        let callee = self.builder.ins().iadd(code, entry);
+                let code = self.load_context(I64, offset::CODE);
+                self.builder.ins().iadd(code, entry)
+            }
+            Linkage::Table(_) => self.function_at(Place::Entry(pc), at.pc, |cx| {
+                cx.raise_at(at, Exception::Bailout);
+            }),
+        };
         let registers = self.analysis.liveness.indirect_parameters;
         let arguments = self.arguments(frame, registers);
         let signature = self.builder.import_signature(signature(registers));

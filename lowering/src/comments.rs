@@ -61,6 +61,7 @@ impl Names {
             FunctionName::Entry => "way in from the host".to_string(),
             FunctionName::Access => "second level of the region cache".to_string(),
             FunctionName::AccessSlow => "way out to the access callback".to_string(),
+            FunctionName::Compile => "way out to the compiler".to_string(),
             FunctionName::Unit(id) => unit(id),
             FunctionName::Indirect(id) => format!("way of callx to {}", unit(id)),
         }
@@ -312,7 +313,7 @@ fn binary(function: &Function, value: Value) -> Option<(Opcode, [Value; 2])> {
 
 /// The field at an offset into the context.
 fn context_field(at: i32) -> Option<String> {
-    const FIELDS: [(i32, &str); 23] = [
+    const FIELDS: [(i32, &str); 25] = [
         (offset::KEY, "key"),
         (offset::METER, "meter"),
         (offset::FRAME, "frame"),
@@ -333,6 +334,8 @@ fn context_field(at: i32) -> Option<String> {
         (offset::STACK_SPAN, "stack_span"),
         (offset::STACK_HOST, "stack_host"),
         (offset::SYSCALL, "syscall"),
+        (offset::FUNCTIONS, "functions"),
+        (offset::COMPILE, "compile"),
         (offset::ARGUMENTS, "arguments"),
         (offset::PLAIN_FUNCTIONS, "plain_functions"),
         (offset::saved(10), "saved.r10"),
@@ -378,7 +381,7 @@ impl FunctionName {
     pub fn unit(self) -> Option<crate::units::UnitId> {
         match self {
             Self::Unit(unit) | Self::Indirect(unit) => Some(unit),
-            Self::Entry | Self::Access | Self::AccessSlow => None,
+            Self::Entry | Self::Access | Self::AccessSlow | Self::Compile => None,
         }
     }
 

@@ -41,6 +41,7 @@ use {
         hidden::Key,
         insn::{Insn, Operation},
         likely::LikelyTargets,
+        linkage::Linkage,
         liveness::Liveness,
         loops::Loops,
         role::Role,
@@ -58,7 +59,7 @@ use {
         abi::{FRAME_POINTER, offset},
         site::{AccessSite, CallSite, RegisterSet},
     },
-    std::collections::HashMap,
+    std::{collections::HashMap, ops::Deref, sync::Arc},
 };
 
 /// Memory flags of the context: always there, always aligned.
@@ -67,9 +68,28 @@ pub(crate) const TRUSTED: MemFlagsData = MemFlagsData::trusted();
 /// What all units of a program have in common.
 #[derive(Debug)]
 pub struct Analysis<'p> {
-    /// The program.
+    /// The program. Once its facts are known, nobody looks at its functions and syscalls.
     pub program: &'p Program<'p>,
-    /// Its blocks.
+    /// What is known of it.
+    pub facts: Arc<Facts>,
+    /// What hides constants that the program chose, if they are hidden.
+    pub key: Option<Key>,
+    /// How functions find each other.
+    pub linkage: Linkage,
+}
+
+impl Deref for Analysis<'_> {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// What an analysis has found out, and what can be kept without the program.
+#[derive(Debug)]
+pub struct Facts {
+    /// Blocks.
     pub graph: Graph,
     /// What becomes one function each.
     pub units: Units,
@@ -77,8 +97,6 @@ pub struct Analysis<'p> {
     pub liveness: Liveness,
     /// Whether the outermost function can be executing in a unit.
     pub is_outermost: Vec<bool>,
-    /// What hides constants that the program chose, if they are hidden.
-    pub key: Option<Key>,
 }
 
 /// Numbers in the namespace of CLIF function names.
@@ -90,6 +108,8 @@ pub enum FunctionName {
     Access,
     /// Calls [`sbpf_runtime::abi::Context::access`], preserving all registers.
     AccessSlow,
+    /// Calls [`sbpf_runtime::abi::Context::compile`], preserving all registers.
+    Compile,
     /// A unit.
     Unit(UnitId),
     /// A unit under the signature of calls through a register.
@@ -103,6 +123,7 @@ impl FunctionName {
             Self::Entry => (0, 0),
             Self::Access => (0, 1),
             Self::AccessSlow => (0, 2),
+            Self::Compile => (0, 3),
             Self::Unit(unit) => (1, unit.0),
             Self::Indirect(unit) => (2, unit.0),
         }
@@ -114,6 +135,7 @@ impl FunctionName {
             (0, 0) => Some(Self::Entry),
             (0, 1) => Some(Self::Access),
             (0, 2) => Some(Self::AccessSlow),
+            (0, 3) => Some(Self::Compile),
             (1, unit) => Some(Self::Unit(UnitId(unit))),
             (2, unit) => Some(Self::Indirect(UnitId(unit))),
             _ => None,
@@ -140,6 +162,10 @@ pub struct Sites {
     pub accesses: Vec<AccessSite>,
     /// Those that call functions.
     pub calls: Vec<CallSite>,
+    /// The number of the first one that accesses memory, where others have numbers of their own.
+    pub first_access: u32,
+    /// The same of those that call functions.
+    pub first_call: u32,
 }
 
 /// A function being lowered.
@@ -520,9 +546,9 @@ impl FunctionCx<'_> {
 
     /// A new call site; its number is what generated code passes to the callback.
     pub(crate) fn call_site(&mut self, site: CallSite) -> Value {
-        let number = self.sites.calls.len() as i64;
+        let number = self.sites.first_call + self.sites.calls.len() as u32;
         self.sites.calls.push(site);
-        self.hidden_number(number as u32)
+        self.hidden_number(number)
     }
 
     /// A new block to go on in: off the usual path if the current one is.

@@ -8,7 +8,7 @@
 use {
     crate::{
         cfg::{BlockId, Graph},
-        function::{Analysis, FunctionCx, Position},
+        function::{FunctionCx, Position},
         insn::{Insn, Operation},
         role::Role,
         units::Units,
@@ -106,7 +106,8 @@ impl FunctionCx<'_> {
         callee: BlockId,
         indirect: Block,
     ) -> Option<[Value; 2]> {
-        let Analysis { graph, units, .. } = self.analysis;
+        let analysis = self.analysis;
+        let (graph, units) = (&analysis.graph, &analysis.units);
         if !is_short(graph, units, callee) {
             return None;
         }

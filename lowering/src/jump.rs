@@ -4,8 +4,9 @@ use {
     crate::{
         alu::type_of,
         cfg::BlockId,
-        function::{FunctionCx, FunctionName},
+        function::{FunctionCx, FunctionName, Position, signature},
         insn::{Condition, Operand, Width},
+        linkage::Place,
         role::Role,
     },
     cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC},
@@ -82,6 +83,19 @@ impl FunctionCx<'_> {
             "`Units` keeps this"
         );
         let registers = self.analysis.liveness.live_in(target);
+        if let Some(number) = self.analysis.linkage.number(unit) {
+            let pc = self.analysis.graph.block(target).start;
+            let place = Place::Number(number);
+            // The interpreter does what the unit would.
+            let at = Position { pc, spent: 0 };
+            let callee = self.function_at(place, pc, |cx| cx.bail_out(at, registers));
+            let arguments = self.arguments(self.frame, registers);
+            let signature = self.builder.import_signature(signature(registers));
+            self.builder
+                .ins()
+                .return_call_indirect(signature, callee, &arguments);
+            return;
+        }
         let arguments = self.arguments(self.frame, registers);
         let callee = self.callee(FunctionName::Unit(unit), registers);
         self.builder.ins().return_call(callee, &arguments);

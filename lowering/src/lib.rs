@@ -32,6 +32,7 @@ mod inlining;
 pub mod insn;
 mod jump;
 mod likely;
+pub mod linkage;
 pub mod liveness;
 pub mod loops;
 mod memory;
@@ -48,12 +49,14 @@ use {
         cfg::Graph,
         decode::{MAX_INSTRUCTIONS, Program},
         error::LoweringError,
-        function::{Analysis, FunctionName, Sites},
+        function::{Analysis, Facts, FunctionName, Sites},
+        linkage::{Linkage, Numbers, Table},
         liveness::Liveness,
         units::{UnitId, Units},
     },
     cranelift_codegen::{ir::Function, isa::TargetFrontendConfig},
     cranelift_frontend::FunctionBuilderContext,
+    std::sync::Arc,
 };
 
 pub use comments::Comments;
@@ -75,11 +78,14 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
     let is_outermost = outermost(&graph, &units);
     Ok(Analysis {
         program,
-        graph,
-        units,
-        liveness,
-        is_outermost,
+        facts: Arc::new(Facts {
+            graph,
+            units,
+            liveness,
+            is_outermost,
+        }),
         key: None,
+        linkage: Linkage::Direct,
     })
 }
 
@@ -129,13 +135,56 @@ impl Analysis<'_> {
         self.key = Some(key);
     }
 
+    /// The functions that are there from the start where others are compiled one by one,
+    /// [`FunctionName::Entry`] first.
+    pub const FIRST_FUNCTIONS: [FunctionName; 4] = [
+        FunctionName::Entry,
+        FunctionName::Access,
+        FunctionName::AccessSlow,
+        FunctionName::Compile,
+    ];
+
+    /// Has functions find each other through a table. `shuffle` may bring units into another order,
+    /// so that a program has no say in their numbers.
+    pub fn link_by_table(&mut self, shuffle: impl FnOnce(&mut [UnitId])) {
+        let slots = match self.has_indirect_calls() {
+            true => self.program.len(),
+            false => 0,
+        };
+        let units = self.units.units.len();
+        self.linkage = Linkage::Table(Table {
+            numbers: Arc::new(Numbers::new(units, slots, shuffle)),
+            together: Vec::new(),
+        });
+    }
+
+    /// The same, for these units to be compiled together, in ascending order, if functions find each
+    /// other through a table.
+    pub fn with_together(&self, together: Vec<UnitId>) -> Self {
+        Self {
+            program: self.program,
+            facts: Arc::clone(&self.facts),
+            key: self.key,
+            linkage: match &self.linkage {
+                Linkage::Direct => Linkage::Direct,
+                Linkage::Table(table) => Linkage::Table(Table {
+                    numbers: Arc::clone(&table.numbers),
+                    together,
+                }),
+            },
+        }
+    }
+
     /// The functions to generate, [`FunctionName::Entry`] first.
     pub fn functions(&self) -> Vec<FunctionName> {
-        let mut names = vec![
-            FunctionName::Entry,
-            FunctionName::Access,
-            FunctionName::AccessSlow,
-        ];
+        let mut names = match self.linkage {
+            Linkage::Direct => vec![
+                FunctionName::Entry,
+                FunctionName::Access,
+                FunctionName::AccessSlow,
+            ],
+            Linkage::Table(_) => Self::FIRST_FUNCTIONS.to_vec(),
+        };
         names.extend(
             (0..self.units.units.len() as u32).map(|unit| FunctionName::Unit(UnitId(unit))),
         );
@@ -198,6 +247,9 @@ impl Analysis<'_> {
             }
             FunctionName::AccessSlow => {
                 access::lower_access_slow(target, frontend, function);
+            }
+            FunctionName::Compile => {
+                trampolines::lower_compile(target, frontend, function);
             }
             FunctionName::Unit(unit) => {
                 function::lower_unit(self, unit, target, frontend, function, sites, comments)

@@ -119,6 +119,21 @@ pub enum Role {
         /// The pc it jumps to.
         pc: u32,
     },
+    /// A function that is called is not compiled yet.
+    Uncompiled {
+        /// The call or jump.
+        pc: u32,
+    },
+    /// It is compiled now.
+    Compiled {
+        /// The call or jump.
+        pc: u32,
+    },
+    /// It can't be compiled.
+    Refused {
+        /// The call or jump.
+        pc: u32,
+    },
     /// Tells apart why a syscall's program does not go on.
     SharedBehind,
     /// Records an exception.
@@ -170,6 +185,9 @@ impl fmt::Display for Role {
             Self::Unaligned => f.write_str("atomic operation on unaligned memory"),
             Self::Returned => f.write_str("returned"),
             Self::TailCall { pc } => write!(f, "tail call to pc {pc}"),
+            Self::Uncompiled { pc } => write!(f, "not compiled yet: called at pc {pc}"),
+            Self::Compiled { pc } => write!(f, "compiled now: called at pc {pc}"),
+            Self::Refused { pc } => write!(f, "not to be compiled: called at pc {pc}"),
             Self::SharedBehind => f.write_str("exception: behind(meter, exception)"),
             Self::SharedRaise => f.write_str("exception: raise(meter, exception)"),
             Self::SharedUnwind => f.write_str("exception: unwind(site, meter, result)"),
@@ -201,7 +219,10 @@ impl Role {
             | Self::Unlikely { pc }
             | Self::CallBack { pc }
             | Self::Called { pc }
-            | Self::Inlined { pc } => Some(pc),
+            | Self::Inlined { pc }
+            | Self::Uncompiled { pc }
+            | Self::Compiled { pc }
+            | Self::Refused { pc } => Some(pc),
             Self::Entry
             | Self::SpecialDivisor
             | Self::Unaligned

@@ -5,17 +5,19 @@ use {
     crate::{
         call::declare,
         function::{Analysis, FunctionName, TRUSTED, signature},
+        linkage::{compile_callback_signature, compile_signature, load_function},
         units::UnitId,
     },
     cranelift_codegen::{
         ir::{
-            AbiParam, Function, InstBuilder, Signature, UserFuncName, Value, condcodes::IntCC,
-            types::I64,
+            AbiParam, Function, InstBuilder, Signature, UserFuncName, Value,
+            condcodes::IntCC,
+            types::{I32, I64},
         },
         isa::TargetFrontendConfig,
     },
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
-    sbpf_runtime::abi::{ENDED, offset},
+    sbpf_runtime::abi::{ENDED, Exception, offset},
 };
 
 pub(crate) fn begin<'f>(
@@ -66,9 +68,18 @@ pub fn lower_entry(
                 .load(I64, TRUSTED, context, offset::register(register)),
         );
     }
-    let name = FunctionName::Unit(analysis.units.owner(start));
-    let callee = declare(&mut builder, name, signature(registers));
-    let call = builder.ins().call(callee, &arguments);
+    let unit = analysis.units.owner(start);
+    let call = match analysis.linkage.number(unit) {
+        None => {
+            let callee = declare(&mut builder, FunctionName::Unit(unit), signature(registers));
+            builder.ins().call(callee, &arguments)
+        }
+        Some(number) => {
+            let callee = first_function(analysis, number, [context, saved], &mut builder);
+            let signature = builder.import_signature(signature(registers));
+            builder.ins().call_indirect(signature, callee, &arguments)
+        }
+    };
     let results = builder.inst_results(call).to_vec();
     builder.ins().set_pinned_reg(saved);
     let ended = builder.create_block();
@@ -85,6 +96,71 @@ pub fn lower_entry(
     builder.ins().return_(&[results[1]]);
     builder.switch_to_block(ended);
     builder.ins().return_(&[results[1]]);
+    builder.finalize(target);
+}
+
+/// Where the program's first function is, compiled now if need be. If it can't be, the interpreter is
+/// to run the program: registers, meter and frame are still in the context. `saved` is what belongs
+/// into the pinned register then.
+fn first_function(
+    analysis: &Analysis<'_>,
+    number: u32,
+    [context, saved]: [Value; 2],
+    builder: &mut FunctionBuilder<'_>,
+) -> Value {
+    let [missing, refused] = [(); 2].map(|()| {
+        let block = builder.create_block();
+        builder.set_cold_block(block);
+        block
+    });
+    let present = builder.create_block();
+    let callee = builder.append_block_param(present, I64);
+    let found = load_function(builder, context, number);
+    builder
+        .ins()
+        .brif(found, present, &[found.into()], missing, &[]);
+    builder.switch_to_block(missing);
+    let compile = declare(builder, FunctionName::Compile, compile_signature());
+    let argument = builder.ins().iconst(I32, i64::from(number));
+    builder.ins().call(compile, &[argument]);
+    let found = load_function(builder, context, number);
+    builder
+        .ins()
+        .brif(found, present, &[found.into()], refused, &[]);
+    builder.switch_to_block(refused);
+    let exception = Exception::Bailout.at(analysis.program.entry as u32) as u32;
+    let exception = exception ^ analysis.key.map_or(0, |key| key.bits() as u32);
+    let exception = builder.ins().iconst(I64, i64::from(exception));
+    builder
+        .ins()
+        .store(TRUSTED, exception, context, offset::EXCEPTION);
+    builder.ins().set_pinned_reg(saved);
+    let mark = builder.ins().iconst(I64, ENDED);
+    builder.ins().return_(&[mark]);
+    builder.switch_to_block(present);
+    callee
+}
+
+/// Forwards to [`sbpf_runtime::abi::Context::compile`] and preserves all registers, so that a function
+/// that is not compiled yet costs nothing on the usual path.
+pub(crate) fn lower_compile(
+    target: TargetFrontendConfig,
+    frontend: &mut FunctionBuilderContext,
+    function: &mut Function,
+) {
+    let (mut builder, parameters) = begin(
+        function,
+        frontend,
+        FunctionName::Compile,
+        compile_signature(),
+    );
+    let context = builder.ins().get_pinned_reg(I64);
+    let callback = builder.ins().load(I64, TRUSTED, context, offset::COMPILE);
+    let signature = builder.import_signature(compile_callback_signature(target.default_call_conv));
+    builder
+        .ins()
+        .call_indirect(signature, callback, &[context, parameters[0]]);
+    builder.ins().return_(&[]);
     builder.finalize(target);
 }
 
@@ -110,7 +186,21 @@ pub fn lower_indirect(
             arguments.push(*value);
         }
     }
-    let callee = declare(&mut builder, FunctionName::Unit(unit), signature(needed));
-    builder.ins().return_call(callee, &arguments);
+    match analysis.linkage.table() {
+        None => {
+            let callee = declare(&mut builder, FunctionName::Unit(unit), signature(needed));
+            builder.ins().return_call(callee, &arguments);
+        }
+        // It is compiled before this.
+        Some(table) => {
+            let number = table.numbers.of(unit);
+            let context = builder.ins().get_pinned_reg(I64);
+            let callee = load_function(&mut builder, context, number);
+            let signature = builder.import_signature(signature(needed));
+            builder
+                .ins()
+                .return_call_indirect(signature, callee, &arguments);
+        }
+    }
     builder.finalize(target);
 }

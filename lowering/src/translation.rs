@@ -21,7 +21,7 @@ use {
         accesses::{Group, Stretch},
         cfg::BlockId,
         exception::Shared,
-        function::{FunctionCx, FunctionName, Position, TRUSTED},
+        function::{FunctionCx, Position, TRUSTED},
         insn::{Insn, Width},
         loops::{LoopId, Loops},
         role::Role,
@@ -330,7 +330,8 @@ impl FunctionCx<'_> {
             let base = self.register(FRAME_POINTER);
             self.store_context(base, offset::register(FRAME_POINTER));
         }
-        let site = self.hidden_number(self.sites.accesses.len() as u32);
+        let number = self.sites.first_access + self.sites.accesses.len() as u32;
+        let site = self.hidden_number(number);
         self.sites.accesses.push(AccessSite {
             base: offset::register(group.base) as i16,
             needs_frame: u16::from(needs_frame),
@@ -342,9 +343,8 @@ impl FunctionCx<'_> {
             count: rest.len() as u32,
             resume: stretch.resume,
         });
-        let callee = self.callee(FunctionName::Access, RegisterSet::EMPTY);
         let meter = self.meter();
-        self.builder.ins().call(callee, &[meter, address, site]);
+        self.call_access([meter, address, site]);
         let resolved = self.load_context(I64, offset::RESOLVED);
         // A cold block of its own: an edge to where the usual way goes on would have its moves there.
         let found = self.cold_block(Role::Found { pc: at.pc });

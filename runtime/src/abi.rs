@@ -6,7 +6,7 @@
 
 use {
     crate::site::AccessSite,
-    std::{ffi::c_void, mem::offset_of},
+    std::{ffi::c_void, mem::offset_of, sync::atomic::AtomicPtr},
 };
 
 /// Registers of the virtual machine: r0 to r9 and the frame pointer r10.
@@ -34,6 +34,9 @@ pub const LIMITS: usize = 6;
 
 /// Log2 of the size of an [`AccessSite`].
 pub const ACCESS_SITE_SHIFT: u32 = 5;
+
+/// Log2 of the size of an entry of [`Context::functions`].
+pub const FUNCTION_SHIFT: u32 = 3;
 
 /// A contiguous range of virtual addresses backed by contiguous host memory.
 ///
@@ -124,6 +127,10 @@ pub type SyscallCallback = unsafe extern "C" fn(Anchor, u32, u32, i64) -> i64;
 /// Function of the embedder that generated code calls by itself, with r1 to r5; its result is r0.
 pub type Function = extern "C" fn(u64, u64, u64, u64, u64) -> u64;
 
+/// Function that generated code calls with the context and the number of a function that is not
+/// compiled yet, see [`crate::code::GrowingCode`]; afterwards it is, or it can't be.
+pub type CompileCallback = unsafe extern "C" fn(Anchor, u32);
+
 /// What generated code reads and writes. One per execution.
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -171,7 +178,8 @@ pub struct Context {
     pub exit_pc: u64,
     /// First byte of the program's machine code.
     pub code: *const u8,
-    /// For each pc the offset of its function in the machine code, or 0 if none starts there.
+    /// For each pc the offset of its function in the machine code, or 0 if none starts there. Where
+    /// functions are compiled one by one, for each pc the address of its function, or null.
     pub entries: *const u32,
     /// All access sites of the program.
     pub access_sites: *const AccessSite,
@@ -190,6 +198,11 @@ pub struct Context {
     pub plain_functions: *const Option<Function>,
     /// The execution this context belongs to, for the callbacks.
     pub run: *mut c_void,
+    /// Addresses of functions by their numbers, where functions are compiled one by one; those that
+    /// are not compiled yet are null.
+    pub functions: *const AtomicPtr<u8>,
+    /// Compiles a function.
+    pub compile: CompileCallback,
 }
 
 impl Context {
@@ -356,12 +369,17 @@ pub mod offset {
     pub const PLAIN_FUNCTIONS: i32 = field(offset_of!(Context, plain_functions));
     /// `Context::syscall`.
     pub const SYSCALL: i32 = field(offset_of!(Context, syscall));
+    /// `Context::functions`.
+    pub const FUNCTIONS: i32 = field(offset_of!(Context, functions));
+    /// `Context::compile`.
+    pub const COMPILE: i32 = field(offset_of!(Context, compile));
 }
 
 const _: () = {
     assert!(size_of::<Translation>() == 1 << TRANSLATION_SHIFT);
     assert!(SLOTS.is_power_of_two() && FOUND.is_power_of_two());
     assert!(size_of::<AccessSite>() == 1 << ACCESS_SITE_SHIFT);
+    assert!(size_of::<AtomicPtr<u8>>() == 1 << FUNCTION_SHIFT);
     assert!(size_of::<Found>() == (2 * FOUND) << TRANSLATION_SHIFT);
     assert!(size_of::<Slot>() == 1 << SLOT_SIZE_SHIFT);
     assert!(offset_of!(Slot, store) == 1 << TRANSLATION_SHIFT);

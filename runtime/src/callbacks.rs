@@ -6,6 +6,7 @@
 use {
     crate::{
         abi::{Anchor, Context, DISPLACED, ENDED, Exception, REGISTERS, instructions_left, offset},
+        code,
         host::Host,
         run::{Frame, Run, Stack},
         site::CallSite,
@@ -46,7 +47,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
-            let site = run.image.accesses[site as usize];
+            let site = run.image.access_site(site as usize);
             run.restore_frame_pointer();
             let base = (i32::from(site.base) - offset::register(0)) as usize / size_of::<u64>();
             let address = run.context.registers[base].wrapping_add(i64::from(site.low) as u64);
@@ -105,7 +106,7 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
             let site = run.context.revealed(site) as usize;
-            let CallSite { return_pc, saved } = run.image.calls[site];
+            let CallSite { return_pc, saved } = run.image.call_site(site);
             let context = &mut run.context;
             if meter == ENDED {
                 run.frames.push(Frame {
@@ -155,6 +156,22 @@ pub(crate) unsafe extern "C" fn syscall<H: Host>(
             left
         })
     }
+}
+
+/// [`Context::compile`]: compiles a function, if it can be.
+///
+/// # Safety
+/// See [`with_run`].
+pub(crate) unsafe extern "C" fn compile<H: Host>(anchor: Anchor, number: u32) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        with_run::<H, ()>(anchor, (), |run| {
+            if let Some(growing) = run.image.growing {
+                growing.compiler.compile(number);
+            }
+        });
+    }
+    code::synchronize();
 }
 
 const _: () = assert!(

@@ -6,8 +6,8 @@
 use {
     crate::{
         abi::{
-            AccessCallback, Anchor, Context, Found, Function, Slot, SyscallCallback, Translation,
-            UnwindCallback,
+            AccessCallback, Anchor, CompileCallback, Context, Found, Function, Slot,
+            SyscallCallback, Translation, UnwindCallback,
         },
         run::EntryPoint,
         site::AccessSite,
@@ -50,14 +50,14 @@ assert_layout!(Context {
     frame_limit: 168, resolved: 176, leave: 184, slots: 192, stack_start: 1216, stack_span: 1224,
     stack_host: 1232, exception: 1240, exit_pc: 1248, code: 1256, entries: 1264, access_sites: 1272,
     found: 1280, access: 1288, unwind: 1296, syscall: 1304, arguments: 1312,
-    plain_functions: 1320, run: 1328
-} 1344);
+    plain_functions: 1320, run: 1328, functions: 1336, compile: 1344
+} 1408);
 
 /// What generated code and Rust pass to each other: integers, and pointers of 64 bits.
 const _: () = {
     assert!(size_of::<usize>() == 8 && size_of::<Anchor>() == 8);
     assert!(size_of::<EntryPoint>() == 8);
     assert!(size_of::<AccessCallback>() == 8 && size_of::<UnwindCallback>() == 8);
-    assert!(size_of::<SyscallCallback>() == 8);
+    assert!(size_of::<SyscallCallback>() == 8 && size_of::<CompileCallback>() == 8);
     assert!(size_of::<Option<Function>>() == 8);
 };

@@ -7,7 +7,7 @@ use {
             instructions_left,
         },
         callbacks,
-        code::CodeMemory,
+        code::{CodeMemory, GrowingCode},
         host::Host,
         site::{AccessSite, CallSite},
         translation::{self, SecondLevel},
@@ -15,6 +15,7 @@ use {
     std::{
         any::Any,
         ffi::c_void,
+        fmt,
         ptr::{null, null_mut},
     },
 };
@@ -99,6 +100,41 @@ pub struct Image<'p> {
     pub calls: &'p [CallSite],
     /// What hides constants in the code; 0 if nothing does.
     pub key: u64,
+    /// Where functions are compiled one by one: they and their places are here instead, and `code` has
+    /// only what is made of no instruction of the program.
+    pub growing: Option<Growing<'p>>,
+}
+
+/// Functions of a program that are compiled when they are called.
+#[derive(Debug, Clone, Copy)]
+pub struct Growing<'p> {
+    /// Those that are compiled.
+    pub code: &'p GrowingCode,
+    /// What compiles others.
+    pub compiler: &'p dyn Compiler,
+}
+
+/// Compiles functions while the program runs, on any number of threads.
+pub trait Compiler: fmt::Debug + Sync {
+    /// Adds the function with a number to the code. Where it can't be compiled it stays missing, and
+    /// the interpreter takes over.
+    fn compile(&self, number: u32);
+}
+
+impl Image<'_> {
+    pub(crate) fn access_site(&self, number: usize) -> AccessSite {
+        match self.growing {
+            None => self.accesses[number],
+            Some(growing) => growing.code.access_site(number),
+        }
+    }
+
+    pub(crate) fn call_site(&self, number: usize) -> CallSite {
+        match self.growing {
+            None => self.calls[number],
+            Some(growing) => growing.code.call_site(number),
+        }
+    }
 }
 
 /// One execution: the context of generated code and the embedder behind it.
@@ -164,7 +200,10 @@ impl<'p, H: Host> Run<'p, H> {
             exit_pc: 0,
             code: image.code.as_ptr(),
             entries: null(),
-            access_sites: image.accesses.as_ptr(),
+            access_sites: match image.growing {
+                None => image.accesses.as_ptr(),
+                Some(growing) => growing.code.access_sites(),
+            },
             found: null(),
             access: callbacks::access::<H>,
             unwind: callbacks::unwind::<H>,
@@ -172,6 +211,10 @@ impl<'p, H: Host> Run<'p, H> {
             arguments: null_mut(),
             plain_functions: null(),
             run: null_mut(),
+            functions: image
+                .growing
+                .map_or(null(), |growing| growing.code.functions()),
+            compile: callbacks::compile::<H>,
         };
         Self {
             is_touched: has_silent_lookups(&context),
@@ -258,7 +301,10 @@ impl<'p, H: Host> Run<'p, H> {
     #[inline(never)]
     fn settle(&mut self) {
         self.prefill();
-        self.context.entries = self.image.entries.as_ptr();
+        self.context.entries = match self.image.growing {
+            None => self.image.entries.as_ptr(),
+            Some(growing) => growing.code.entries(),
+        };
         self.context.arguments = self.host.arguments();
         self.context.plain_functions = self.host.plain_functions().as_ptr();
     }

@@ -112,9 +112,73 @@ pub struct AccessSite {
     pub resume: u32,
 }
 
+impl AccessSite {
+    /// The site as words of memory, in their order.
+    pub(crate) fn to_words(self) -> [u32; 8] {
+        let Self {
+            base,
+            needs_frame,
+            low,
+            span,
+            store,
+            pc,
+            spent,
+            count,
+            resume,
+        } = self;
+        let halves = u32::from(base as u16) | u32::from(needs_frame) << 16;
+        [
+            halves,
+            low as u32,
+            span,
+            store,
+            pc,
+            spent as u32,
+            count,
+            resume,
+        ]
+    }
+
+    /// Undoes [`Self::to_words`].
+    pub(crate) fn from_words(words: [u32; 8]) -> Self {
+        let [halves, low, span, store, pc, spent, count, resume] = words;
+        Self {
+            base: halves as u16 as i16,
+            needs_frame: (halves >> 16) as u16,
+            low: low as i32,
+            span,
+            store,
+            pc,
+            spent: spent as i32,
+            count,
+            resume,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::RegisterSet;
+    use super::{AccessSite, RegisterSet};
+
+    #[test]
+    fn words_of_a_site_are_where_its_fields_are() {
+        let site = AccessSite {
+            base: -2,
+            needs_frame: 3,
+            low: -4,
+            span: 5,
+            store: 6,
+            pc: 7,
+            spent: -8,
+            count: 9,
+            resume: 10,
+        };
+        let words = site.to_words();
+        assert_eq!(AccessSite::from_words(words), site);
+        // SAFETY: the structure has no padding, and any bits are integers.
+        let memory = unsafe { std::mem::transmute::<AccessSite, [u32; 8]>(site) };
+        assert_eq!(words, memory);
+    }
 
     #[test]
     fn ranges_include_both_ends() {

@@ -3,7 +3,7 @@
 //! The permissions are those that the operating system reports, not those that were asked for.
 #![cfg(any(target_os = "linux", windows))]
 
-use sbpf_runtime::code::CodeMemory;
+use sbpf_runtime::code::{CodeMemory, GrowingCode};
 
 /// What a mapping allows.
 #[derive(Debug, PartialEq, Eq)]
@@ -106,6 +106,66 @@ fn code_written_where_other_code_was_is_the_one_that_runs() {
             unsafe { std::mem::transmute::<*const u8, extern "C" fn() -> u32>(sealed.as_ptr()) };
         assert_eq!(function(), value);
     }
+}
+
+/// What is added lies on pages of its own, between inaccessible ones, and changes nothing that is there.
+#[test]
+fn growing_code_stays_as_it_is() {
+    let growing = GrowingCode::new(400, 400, 0, 0);
+    assert!(GrowingCode::is_possible() && !growing.has(0) && !growing.has(400));
+    let mut functions = Vec::new();
+    for value in 0..400_u32 {
+        // Larger than what is reserved at a time now and then.
+        let length = if value % 150 == 149 { 2 << 20 } else { 8 };
+        let mut code = returns(value);
+        code.resize(length, 0);
+        let start = growing.seal(&code).expect("there is memory");
+        growing.publish(value, start);
+        functions.push(start.addr());
+        let end = start.addr() + length.next_multiple_of(PAGE);
+        assert_ne!(permissions(end), Permissions::ReadAndExecute, "{value}");
+        assert!(
+            !matches!(permissions(end), Permissions::Other(_)),
+            "{value}"
+        );
+    }
+    for (value, address) in (0..400_u32).zip(functions) {
+        assert_eq!(address % PAGE, 0);
+        assert_eq!(permissions(address), Permissions::ReadAndExecute);
+        let start = growing.address(value).expect("it was published");
+        assert_eq!(start.addr(), address);
+        // SAFETY: the code is a function of this type that only returns a number.
+        let function = unsafe { std::mem::transmute::<*const u8, extern "C" fn() -> u32>(start) };
+        assert_eq!(function(), value);
+    }
+}
+
+/// Code is added on one thread while others run what they find.
+#[test]
+fn growing_code_runs_on_other_threads() {
+    let growing = GrowingCode::new(2000, 2000, 0, 0);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for number in 0..2000_u32 {
+                    let start = loop {
+                        match growing.address(number) {
+                            Some(start) => break start,
+                            None => std::hint::spin_loop(),
+                        }
+                    };
+                    // SAFETY: the code is a function of this type that only returns a number.
+                    let function =
+                        unsafe { std::mem::transmute::<*const u8, extern "C" fn() -> u32>(start) };
+                    assert_eq!(function(), number);
+                }
+            });
+        }
+        for number in 0..2000_u32 {
+            let start = growing.seal(&returns(number)).expect("there is memory");
+            growing.publish(number, start);
+        }
+    });
 }
 
 /// A function that returns `value`, which has 16 bits.

@@ -73,7 +73,14 @@ pub(super) fn encode(key: &CodeKey, generated: &GeneratedCode) -> Vec<u8> {
     let GeneratedCode {
         code,
         entries,
-        sites: Sites { accesses, calls },
+        sites:
+            Sites {
+                accesses,
+                calls,
+                // Of a whole program they are 0.
+                first_access: _,
+                first_call: _,
+            },
         statistics,
         key: constant_key,
         symbols: _,
@@ -187,6 +194,7 @@ pub(super) fn decode<'f>(
                 .map(access_site)
                 .collect(),
             calls: calls.chunks_exact(CALL_SITE).map(call_site).collect(),
+            ..Sites::default()
         },
         statistics,
         constant_key,

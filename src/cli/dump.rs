@@ -63,6 +63,9 @@ pub(crate) struct DumpArguments {
     #[arg(long)]
     protect_branches: bool,
 
+    /// Show functions as they are when each is compiled at its first call
+    #[arg(long)]
+    lazy: bool,
     /// Hide constants with the key that follows from this number [default: 0]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -117,6 +120,7 @@ pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
     options.target.clone_from(&arguments.target);
     options.compile.protect_branches = arguments.protect_branches;
     options.compile.seed = arguments.seed;
+    options.lazy = arguments.lazy;
     let mut text = Vec::new();
     let mut output: Box<dyn Write> = match &arguments.output {
         _ if arguments.json => Box::new(&mut text),

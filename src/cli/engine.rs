@@ -13,7 +13,8 @@ use {
     },
     clap::ValueEnum,
     sbpf_cranelift::{
-        Cache, CodeOrigin, CompileOptions, CompileStatistics, CompiledProgram, NativeNames,
+        Cache, CodeOrigin, CompileError, CompileOptions, CompileStatistics, CompiledProgram,
+        NativeNames,
     },
     sha2::{Digest as _, Sha256},
     solana_sbpf::{
@@ -73,6 +74,8 @@ pub(crate) struct Workload<'program> {
     pub(crate) cache: Cache,
     /// What native tools are told, unless that is for the environment to say.
     pub(crate) native_names: Option<NativeNames>,
+    /// Whether functions are compiled when they are called first.
+    pub(crate) lazy: bool,
 }
 
 /// How a program ended.
@@ -186,7 +189,13 @@ pub(crate) fn run(
     if let Some(names) = &workload.native_names {
         options.native_names.clone_from(names);
     }
-    let prepared = guard::catch(|| prepare(engine, executable, &options)).map_err(panicked)??;
+    let prepare = || match (engine, workload.lazy) {
+        (Engine::Cranelift, true) => {
+            prepared(CompiledProgram::compile_lazily(executable, &options))
+        }
+        _ => prepare(engine, executable, &options),
+    };
+    let prepared = guard::catch(prepare).map_err(panicked)??;
     let compile_time = start.elapsed();
     let first_run = Instant::now();
     let mut outcome = guard::catch(|| execute(&prepared, workload)).map_err(panicked)??;
@@ -230,12 +239,16 @@ pub(crate) fn prepare(
     options: &CompileOptions,
 ) -> Result<Prepared, Refusal> {
     match engine {
-        Engine::Cranelift => CompiledProgram::compile_with(executable, options)
-            .map(|compiled| Prepared::Cranelift(Box::new(compiled)))
-            .map_err(|error| Refusal::Failed(format!("cranelift can't compile it: {error}"))),
+        Engine::Cranelift => prepared(CompiledProgram::compile_with(executable, options)),
         Engine::Interpreter => Ok(Prepared::Interpreter),
         Engine::HandWritten => compile_hand_written(executable),
     }
+}
+
+fn prepared(compiled: Result<CompiledProgram<Context>, CompileError>) -> Result<Prepared, Refusal> {
+    compiled
+        .map(|compiled| Prepared::Cranelift(Box::new(compiled)))
+        .map_err(|error| Refusal::Failed(format!("cranelift can't compile it: {error}")))
 }
 
 /// Why there is no hand-written JIT here, if there is none.

@@ -162,6 +162,9 @@ pub(crate) struct RunArguments {
     /// Directory to find compiled code in, or to store it in for the next time
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// Compile each function when it is called first
+    #[arg(long, conflicts_with = "native_names")]
+    lazy: bool,
     /// Tell native tools the names of functions: perf-map, jitdump, gdb, with commas between
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
     pub(crate) native_names: Vec<NativeNameFormat>,
@@ -239,6 +242,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
             .as_ref()
             .map_or_else(Cache::none, Cache::in_directory),
         native_names: native_names(arguments, &program),
+        lazy: arguments.lazy,
     };
     let runs = engines(arguments, about.is_some())
         .into_iter()
@@ -304,7 +308,7 @@ pub(crate) fn refuse(options: &[(&str, bool)], why: &str) -> Result<(), Failure>
 
 impl RunArguments {
     /// Options that only programs of sBPF have, and whether they are given.
-    pub(crate) fn of_sbpf(&self) -> [(&'static str, bool); 8] {
+    pub(crate) fn of_sbpf(&self) -> [(&'static str, bool); 9] {
         let [trace, profile, profile_json] = self.trace.given();
         [
             ("--input", self.input.is_some()),
@@ -312,6 +316,7 @@ impl RunArguments {
             ("--heap", self.heap.is_some()),
             ("--sbpf-version", self.sbpf_version.is_some()),
             ("--unaligned-mapping", self.unaligned_mapping),
+            ("--lazy", self.lazy),
             trace,
             profile,
             profile_json,

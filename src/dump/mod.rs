@@ -181,6 +181,9 @@ pub struct DumpOptions {
     pub names: BTreeMap<usize, String>,
     /// How the program is compiled.
     pub compile: CompileOptions,
+    /// Shows functions as they are when each is compiled by itself at its first call, see
+    /// [`CompiledProgram::compile_lazily`](crate::CompiledProgram::compile_lazily).
+    pub lazy: bool,
 }
 
 impl Default for DumpOptions {
@@ -192,6 +195,7 @@ impl Default for DumpOptions {
             target: None,
             names: BTreeMap::new(),
             compile: CompileOptions::default(),
+            lazy: false,
         }
     }
 }
@@ -305,6 +309,9 @@ fn write_program(
         .is_some_and(|isa| isa::hides_constants(&**isa, &program.dialect))
     {
         analysis.hide_constants(diversity.key());
+    }
+    if options.lazy {
+        analysis.link_by_table(|_| {});
     }
     let functions = select::functions(&analysis, names, options.function.as_ref())?;
     writeln!(
@@ -459,7 +466,8 @@ impl Dump<'_> {
         };
         self.context.clear();
         let mut comments = Comments::new(true);
-        self.analysis.lower(
+        let together = name.unit().into_iter().collect();
+        self.analysis.with_together(together).lower(
             name,
             isa.frontend_config(),
             &mut self.frontend,

@@ -97,6 +97,7 @@ impl CompiledProgram {
             accesses: &self.sites.accesses,
             calls: &self.sites.calls,
             key: self.key,
+            growing: None,
         }
     }
 }

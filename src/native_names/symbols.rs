@@ -83,6 +83,7 @@ impl Symbols {
             FunctionName::Entry => "sbpf_entry".to_string(),
             FunctionName::Access => "sbpf_access".to_string(),
             FunctionName::AccessSlow => "sbpf_access_slow".to_string(),
+            FunctionName::Compile => "sbpf_compile".to_string(),
             FunctionName::Unit(_) => self.name_at(pc),
             FunctionName::Indirect(_) => format!("{}.callx", self.name_at(pc)),
         };

@@ -9,6 +9,15 @@ pub enum Policy {
     /// At the first run, which waits for it.
     #[default]
     Lazy,
+    /// Function by function, each when it is called first, from the run after so many runs on a lower
+    /// tier on; 0 for none. See [`CompiledProgram::compile_lazily`](crate::CompiledProgram::compile_lazily).
+    ///
+    /// The first result takes a small part of the time that compiling the whole program takes, and no
+    /// time is spent on what is never called. Code that the cache has is used as it is.
+    LazyFunctions {
+        /// Runs on a lower tier before.
+        after_runs: u64,
+    },
     /// In the background, as soon as the program is hot; a lower tier runs it until then.
     ///
     /// This is the only policy with a thread of its own, one for the whole process, which is

@@ -116,7 +116,8 @@ impl<C: ContextObject> TieredProgram<C> {
         outcome
     }
 
-    /// The compiled program, if this run is to use it: with [`Policy::Lazy`] it is compiled now.
+    /// The compiled program, if this run is to use it: with [`Policy::Lazy`] it is compiled now, and
+    /// with [`Policy::LazyFunctions`] prepared.
     ///
     /// For callers that run the lower tier themselves, and tell [`Self::record`] about it.
     pub fn compiled(&self, executable: &Executable<C>) -> Option<&CompiledProgram<C>> {
@@ -127,6 +128,11 @@ impl<C: ContextObject> TieredProgram<C> {
             match self.policy {
                 Policy::Eager => {}
                 Policy::Lazy => self.compile(executable),
+                Policy::LazyFunctions { after_runs } => {
+                    if self.runs.load(Relaxed) >= after_runs {
+                        self.compile(executable);
+                    }
+                }
                 Policy::Tiered(_) => {
                     if let Ok(mut background) = self.background.try_lock() {
                         self.receive(executable, &mut background);
@@ -146,8 +152,13 @@ impl<C: ContextObject> TieredProgram<C> {
     /// Counts a run of so many instructions on a lower tier, and has the program compiled if it is
     /// hot by now.
     pub fn record(&self, executable: &Executable<C>, instructions: u64) {
-        let Policy::Tiered(hotness) = self.policy else {
-            return;
+        let hotness = match self.policy {
+            Policy::Tiered(hotness) => hotness,
+            Policy::LazyFunctions { .. } => {
+                self.runs.fetch_add(1, Relaxed);
+                return;
+            }
+            Policy::Eager | Policy::Lazy => return,
         };
         let runs = self.runs.fetch_add(1, Relaxed).saturating_add(1);
         let before = self.instructions.fetch_add(instructions, Relaxed);
@@ -187,7 +198,8 @@ impl<C: ContextObject> TieredProgram<C> {
         }
     }
 
-    /// How long it took to compile the program or to find its code, if that was done.
+    /// How long it took to compile the program or to find its code, if that was done. Where functions
+    /// are compiled one by one, how long it took to prepare that.
     pub fn compile_time(&self) -> Option<Duration> {
         Some(self.compiled.get()?.as_ref().ok()?.time)
     }
@@ -209,7 +221,12 @@ impl<C: ContextObject> TieredProgram<C> {
     fn compile(&self, executable: &Executable<C>) {
         self.compiled.get_or_init(|| {
             let start = Instant::now();
-            let program = CompiledProgram::compile_with(executable, &self.options);
+            let program = match self.policy {
+                Policy::LazyFunctions { .. } => {
+                    CompiledProgram::compile_lazily(executable, &self.options)
+                }
+                _ => CompiledProgram::compile_with(executable, &self.options),
+            };
             let time = start.elapsed();
             program
                 .map(|program| Compiled { program, time })

@@ -18,6 +18,7 @@ use {
         cell::RefCell,
         panic::{AssertUnwindSafe, catch_unwind},
         rc::Rc,
+        sync::atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
 
@@ -77,10 +78,14 @@ impl Prepared {
     }
 }
 
+/// Set by tests all of whose programs are compiled function by function.
+pub static LAZILY: AtomicBool = AtomicBool::new(false);
+
 /// Compiles with this crate; a panic is an error like any other.
 ///
 /// `SBPF_TEST_TARGET` names a machine whose code this one runs as well, to test that code;
-/// `SBPF_TEST_CACHE` a directory whose code is run where it has some.
+/// `SBPF_TEST_CACHE` a directory whose code is run where it has some. With `SBPF_TEST_LAZY` functions
+/// are compiled when they are called.
 pub fn compile(
     executable: &Executable<TestContext>,
 ) -> Result<CompiledProgram<TestContext>, String> {
@@ -93,7 +98,11 @@ pub fn compile(
     }
     // Failures have to be the same when they are looked at again.
     options.seed = Some(executable.get_text_bytes().1.len() as u64);
-    let compile = || CompiledProgram::compile_with(executable, &options);
+    let is_lazy = LAZILY.load(Relaxed) || std::env::var_os("SBPF_TEST_LAZY").is_some();
+    let compile = || match is_lazy {
+        true => CompiledProgram::compile_lazily(executable, &options),
+        false => CompiledProgram::compile_with(executable, &options),
+    };
     match catch_unwind(AssertUnwindSafe(compile)) {
         Ok(compiled) => compiled.map_err(|error| format!("compilation failed: {error}")),
         Err(panic) => Err(format!("compilation panicked: {}", message(&*panic))),

@@ -116,6 +116,7 @@ impl Session {
             accesses: self.generated.access_sites(),
             calls: self.generated.calls(),
             key: self.generated.key(),
+            growing: None,
         };
         let mut context = Box::new(Run::new(image, NoHost, &entry).context);
         let [access, unwind, syscall] = convention.callbacks;

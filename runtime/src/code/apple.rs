@@ -63,6 +63,21 @@ pub(super) unsafe fn fill(start: NonNull<u8>, parts: &Parts, code: &[u8]) -> io:
     Ok(())
 }
 
+/// Whether code can be added while other code on pages beside it runs: other threads may have fetched
+/// from there what was there before, since for them the pages are executable all the time.
+pub(super) const APPENDS: bool = false;
+
+/// Adds code to reserved pages.
+///
+/// # Errors
+/// Always, see [`APPENDS`].
+///
+/// # Safety
+/// Nothing is done with the pages.
+pub(super) unsafe fn append(_: *mut u8, _: usize, _: &[u8]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Makes a page inaccessible.
 ///
 /// It is mapped anew: the system has rules of its own for the protection of `MAP_JIT` memory, and

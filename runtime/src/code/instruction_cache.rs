@@ -31,7 +31,7 @@ pub(super) fn flush(start: *const u8, length: usize) {
 /// Makes the current thread execute what has been flushed, rather than what its processor may
 /// have fetched from the same addresses before.
 #[inline]
-pub(super) fn synchronize() {
+pub(crate) fn synchronize() {
     #[cfg(target_arch = "aarch64")]
     // SAFETY: a barrier.
     unsafe {

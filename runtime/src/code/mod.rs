@@ -6,6 +6,7 @@
 //! | `windows` | the same with Windows' functions |
 //! | `apple` | Apple silicon: writable for one thread at a time |
 //! | `mapping` | what Unix systems have in common |
+//! | `growing` | functions added one by one, on fresh pages, and the tables that lead to them |
 //! | `instruction_cache` | what arm64 takes to execute what was just written |
 
 #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
@@ -18,9 +19,13 @@ mod platform;
 #[path = "windows.rs"]
 mod platform;
 
+mod growing;
 mod instruction_cache;
 #[cfg(unix)]
 pub(crate) mod mapping;
+
+pub use growing::GrowingCode;
+pub(crate) use instruction_cache::synchronize;
 
 use {
     crate::run::EntryPoint,
@@ -40,7 +45,7 @@ pub struct CodeMemory {
     length: usize,
 }
 
-// SAFETY: the memory is owned, and nothing writes to it once `seal` has returned it.
+// SAFETY: the memory is owned, and nothing writes to pages that are sealed.
 unsafe impl Send for CodeMemory {}
 // SAFETY: as above; shared references only read.
 unsafe impl Sync for CodeMemory {}
@@ -61,6 +66,42 @@ impl CodeMemory {
         // SAFETY: it was just reserved for these parts, which were made for this code.
         unsafe { platform::fill(memory.start, &memory.parts, code)? };
         Ok(memory)
+    }
+
+    /// Reserves room for `length` bytes of code, to be filled by [`Self::append`].
+    ///
+    /// # Errors
+    /// When the operating system refuses the memory, or can't fill it little by little.
+    fn reserve(length: usize) -> io::Result<Self> {
+        if !platform::APPENDS {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let parts = Parts::new(length, platform::page_size()?)?;
+        Ok(Self {
+            start: platform::reserve(&parts)?,
+            parts,
+            length: 0,
+        })
+    }
+
+    /// Seals `code` on pages behind those that are sealed already, which stay as they are. Returns its
+    /// first byte, or `None` if there is no room.
+    ///
+    /// # Errors
+    /// When the operating system refuses the memory or its protection. The pages are lost then.
+    fn append(&mut self, code: &[u8]) -> io::Result<Option<*const u8>> {
+        let Some(pages) = code.len().max(1).checked_next_multiple_of(self.parts.page) else {
+            return Ok(None);
+        };
+        if pages > self.parts.code - self.length {
+            return Ok(None);
+        }
+        let first = self.as_ptr().wrapping_add(self.length).cast_mut();
+        self.length += pages;
+        // SAFETY: these pages lie between the guards, and nobody knows them: what is in use lies below
+        // `length` as it was.
+        unsafe { platform::append(first, pages, code)? };
+        Ok(Some(first))
     }
 
     /// First byte of the code.

@@ -27,16 +27,34 @@ pub(super) fn reserve(parts: &Parts) -> io::Result<NonNull<u8>> {
 /// else may know it yet.
 pub(super) unsafe fn fill(start: NonNull<u8>, parts: &Parts, code: &[u8]) -> io::Result<()> {
     let memory = start.as_ptr().wrapping_add(parts.page);
-    protect(memory, parts.code, libc::PROT_READ | libc::PROT_WRITE)?;
-    // SAFETY: the pages between the guards are writable, have room, and are ours alone.
+    // SAFETY: passed on to the caller; the pages between the guards are reserved.
+    unsafe { append(memory, parts.code, code) }
+}
+
+/// Whether code can be added while other code on pages beside it runs.
+pub(super) const APPENDS: bool = true;
+
+/// Writes `code` to reserved pages of `length` bytes, and makes them executable instead of writable.
+///
+/// Caches are made to agree before the pages are executable: until then no processor can have fetched
+/// from them, whatever it foresees, so other threads have nothing stale to get rid of.
+///
+/// # Errors
+/// When the system refuses the memory or its protection.
+///
+/// # Safety
+/// The pages must be reserved, never filled before, have room for the code, and nobody else may know
+/// them yet.
+pub(super) unsafe fn append(memory: *mut u8, length: usize, code: &[u8]) -> io::Result<()> {
+    protect(memory, length, libc::PROT_READ | libc::PROT_WRITE)?;
+    // SAFETY: the pages are writable, have room, and are ours alone.
     unsafe { ptr::copy_nonoverlapping(code.as_ptr(), memory, code.len()) };
-    protect(memory, parts.code, libc::PROT_READ | libc::PROT_EXEC)?;
     instruction_cache::flush(memory, code.len());
-    Ok(())
+    protect(memory, length, libc::PROT_READ | libc::PROT_EXEC)
 }
 
 fn protect(start: *mut u8, length: usize, protection: i32) -> io::Result<()> {
-    // SAFETY: only `fill` calls this, for pages that are its own.
+    // SAFETY: only `append` calls this, for pages that are its own.
     match unsafe { libc::mprotect(start.cast(), length, protection) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

@@ -53,18 +53,35 @@ pub(super) fn reserve(parts: &Parts) -> io::Result<NonNull<u8>> {
 /// [`reserve`] must have given `start` for these parts, which have room for the code, and nobody
 /// else may know it yet.
 pub(super) unsafe fn fill(start: NonNull<u8>, parts: &Parts, code: &[u8]) -> io::Result<()> {
-    let memory = start.as_ptr().wrapping_add(parts.page).cast::<c_void>();
+    let memory = start.as_ptr().wrapping_add(parts.page);
+    // SAFETY: passed on to the caller; the pages between the guards are reserved.
+    unsafe { append(memory, parts.code, code) }
+}
+
+/// Whether code can be added while other code on pages beside it runs.
+pub(super) const APPENDS: bool = true;
+
+/// Commits reserved pages of `length` bytes, writes `code` to them, and makes them executable instead
+/// of writable. Flushing makes all processors forget what they may have fetched.
+///
+/// # Errors
+/// When the system refuses the memory or its protection.
+///
+/// # Safety
+/// The pages must be reserved, never filled before, have room for the code, and nobody else may know
+/// them yet.
+pub(super) unsafe fn append(memory: *mut u8, length: usize, code: &[u8]) -> io::Result<()> {
+    let memory = memory.cast::<c_void>();
     // SAFETY: commits pages of the reservation, which is ours alone.
-    let committed = unsafe { VirtualAlloc(memory, parts.code, MEM_COMMIT, PAGE_READWRITE) };
+    let committed = unsafe { VirtualAlloc(memory, length, MEM_COMMIT, PAGE_READWRITE) };
     if committed.is_null() {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the pages between the guards are writable, have room, and are ours alone.
+    // SAFETY: the pages are writable, have room, and are ours alone.
     unsafe { ptr::copy_nonoverlapping(code.as_ptr(), memory.cast::<u8>(), code.len()) };
     let mut previous = 0;
     // SAFETY: as above.
-    let is_sealed =
-        unsafe { VirtualProtect(memory, parts.code, PAGE_EXECUTE_READ, &raw mut previous) };
+    let is_sealed = unsafe { VirtualProtect(memory, length, PAGE_EXECUTE_READ, &raw mut previous) };
     if is_sealed == 0 {
         return Err(io::Error::last_os_error());
     }

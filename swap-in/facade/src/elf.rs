@@ -71,7 +71,7 @@ impl<C: ContextObject> Executable<C> {
             }
             // The lower tier; what it refuses is interpreted until it is hot.
             When::Tiered => drop(self.compile_by_hand()),
-            When::Lazy => {}
+            When::Lazy | When::LazyFunctions => {}
         }
         Ok(())
     }

@@ -34,6 +34,8 @@ pub enum When {
     /// At the first run: hosts load many programs that never run.
     #[default]
     Lazy,
+    /// Each function when it is called first.
+    LazyFunctions,
     /// When `jit_compile` is called.
     Eager,
     /// In the background, when a program was busy for a while: until then it runs on upstream's
@@ -67,6 +69,7 @@ impl When {
                 "SBPF_CRANELIFT_COMPILE",
                 &[
                     ("lazy", Self::Lazy),
+                    ("lazy-functions", Self::LazyFunctions),
                     ("eager", Self::Eager),
                     ("tiered", Self::Tiered),
                 ],
@@ -77,6 +80,7 @@ impl When {
     pub(crate) fn policy(self) -> Policy {
         match self {
             Self::Lazy => Policy::Lazy,
+            Self::LazyFunctions => Policy::LazyFunctions { after_runs: 0 },
             Self::Eager => Policy::Eager,
             Self::Tiered => Policy::Tiered(Hotness::default()),
         }

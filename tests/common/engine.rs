@@ -39,6 +39,14 @@ pub enum Engine {
     Cranelift,
 }
 
+/// What this crate is free to choose when it compiles a program.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Compilation {
+    /// What the key and the layout follow from; by default the length of the text, so that failures
+    /// are the same when they are looked at again.
+    pub seed: Option<u64>,
+}
+
 /// An executable with its compiled forms.
 pub struct Prepared {
     /// The loaded program.
@@ -55,6 +63,7 @@ impl Prepared {
         extra_syscalls: &[String],
         verify: bool,
         engines: &[Engine],
+        compilation: Compilation,
     ) -> Result<Self, String> {
         let executable = program.load(config, extra_syscalls)?;
         if verify {
@@ -66,7 +75,7 @@ impl Prepared {
             compile_by_hand_written(&executable)?;
         }
         let compiled = if engines.contains(&Engine::Cranelift) {
-            Some(compile(&executable)?)
+            Some(compile(&executable, compilation)?)
         } else {
             None
         };
@@ -83,6 +92,7 @@ impl Prepared {
 /// `SBPF_TEST_CACHE` a directory whose code is run where it has some.
 pub fn compile(
     executable: &Executable<TestContext>,
+    compilation: Compilation,
 ) -> Result<CompiledProgram<TestContext>, String> {
     let mut options = CompileOptions::default();
     if let Ok(target) = std::env::var("SBPF_TEST_TARGET") {
@@ -91,8 +101,8 @@ pub fn compile(
     if let Some(directory) = std::env::var_os("SBPF_TEST_CACHE") {
         options.cache = Cache::in_directory(directory);
     }
-    // Failures have to be the same when they are looked at again.
-    options.seed = Some(executable.get_text_bytes().1.len() as u64);
+    let length = executable.get_text_bytes().1.len() as u64;
+    options.seed = Some(compilation.seed.unwrap_or(length));
     let compile = || CompiledProgram::compile_with(executable, &options);
     match catch_unwind(AssertUnwindSafe(compile)) {
         Ok(compiled) => compiled.map_err(|error| format!("compilation failed: {error}")),

@@ -175,6 +175,7 @@ fn nested(engine: Engine, text: &str, arguments: [u64; 2]) -> (u64, SyscallResul
         &[],
         true,
         &[engine],
+        engine::Compilation::default(),
     )
     .expect("the nested program compiles");
     let layout = Layout::standard(&config, version, &[]);

@@ -1,9 +1,8 @@
 //! Programs with structure: the bytes choose what the generator of the random tests makes.
 
 use {
-    super::{choices::Choices, differential::compare},
+    super::{choices::Choices, differential::compare, head::Head},
     crate::{Divergence, Observation, Target, common::surroundings::case_of},
-    solana_sbpf::program::SBPFVersion,
 };
 
 pub(super) const TARGET: Target = Target {
@@ -17,11 +16,8 @@ pub(super) const TARGET: Target = Target {
 };
 
 fn run(input: &[u8]) -> Result<Observation, Divergence> {
-    let Some((head, choices)) = input.split_first_chunk::<4>() else {
+    let Some((head, choices)) = Head::split(input) else {
         return Ok(Observation::default());
     };
-    let version = SBPFVersion::ALL[usize::from(head[0]) % SBPFVersion::ALL.len()];
-    let case = case_of(version, &mut Choices::new(choices));
-    let salt = u64::from(u16::from_le_bytes([head[1], head[2]]));
-    compare(case, salt)
+    compare(case_of(head.version, &mut Choices::new(choices)), &head)
 }

@@ -38,6 +38,8 @@ struct Header {
     machinery: bool,
     /// `Config::sanitize_user_provided_values`
     sanitize: bool,
+    /// `CompileOptions::guard_speculation`
+    guards: bool,
     /// The machine, which decides the convention of callbacks.
     target: String,
 }
@@ -51,6 +53,7 @@ impl Default for Header {
             gaps: true,
             machinery: false,
             sanitize: false,
+            guards: false,
             target: "x86_64-unknown-linux-gnu".to_string(),
         }
     }
@@ -101,14 +104,16 @@ impl Golden {
     }
 
     fn case(&self) -> Case {
-        Case::assembly(self.header.version(), &self.assembly)
+        let mut case = Case::assembly(self.header.version(), &self.assembly)
             .unverified()
             .configure(|config| {
                 config.enable_instruction_meter = self.header.meter;
                 config.enable_address_translation = self.header.translation;
                 config.enable_stack_frame_gaps = self.header.gaps;
                 mitigate(config, self.header.sanitize, 0);
-            })
+            });
+        case.compilation.guard_speculation = self.header.guards;
+        case
     }
 
     /// The CLIF of all functions that the header asks for.
@@ -120,6 +125,7 @@ impl Golden {
             .unwrap_or_else(|error| panic!("{}\n{error}", self.assembly));
         let mut options = DumpOptions::default();
         options.stages = vec![Stage::Clif];
+        options.compile.guard_speculation = self.header.guards;
         options.target = Some(self.header.target.parse().expect("a target triple"));
         let text = dump::render(&executable, &options).expect("the program can be lowered");
         // The first piece is a summary of the program.

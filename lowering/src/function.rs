@@ -77,6 +77,8 @@ pub struct Analysis<'p> {
     pub is_outermost: Vec<bool>,
     /// What hides constants that the program chose, if they are hidden.
     pub key: Option<Key>,
+    /// Whether host addresses depend on the checks of their ranges.
+    pub guards_speculation: bool,
 }
 
 /// Numbers in the namespace of CLIF function names.

@@ -36,6 +36,7 @@ pub mod loops;
 mod memory;
 mod meter;
 mod role;
+mod speculation;
 pub mod trampolines;
 mod translation;
 pub mod units;
@@ -76,6 +77,7 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
         liveness,
         is_outermost,
         key: None,
+        guards_speculation: false,
     })
 }
 
@@ -123,6 +125,12 @@ impl Analysis<'_> {
     /// The code has to be run with the same key in [`sbpf_runtime::run::Image`].
     pub fn hide_constants(&mut self, key: hidden::Key) {
         self.key = Some(key);
+    }
+
+    /// Makes host addresses depend on the checks of their ranges, so that a processor which
+    /// mispredicts one loads nothing from behind it.
+    pub fn guard_speculation(&mut self) {
+        self.guards_speculation = true;
     }
 
     /// The functions to generate, [`FunctionName::Entry`] first.

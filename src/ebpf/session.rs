@@ -10,6 +10,7 @@ use {
         memory::Memory,
         options::FRAME_SIZE,
     },
+    crate::native_stack,
     sbpf_runtime::{
         abi::Exception,
         run::{Entry, Exit, Frames, Run},
@@ -17,17 +18,14 @@ use {
     std::fmt,
 };
 
-/// Native stack that helpers and the slow paths may use beyond what compiled code does.
-const CALLBACK_STACK: usize = 256 << 10;
-
 /// A compiled program with memory and helpers, to be run again and again.
 pub struct Session<'s, 'm, 'h> {
     run: Run<'s, Machine<'s, 'm, 'h>>,
     registers: [u64; 11],
     /// The frame value at the start.
     frame: u64,
-    /// Native stack that an execution may take.
-    red_zone: usize,
+    /// Native stack that compiled code may take.
+    native_stack: usize,
 }
 
 impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
@@ -57,7 +55,7 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
             frame: run.context.frame,
             run,
             registers,
-            red_zone: frame.saturating_mul(call_depth as usize) + CALLBACK_STACK,
+            native_stack: frame.saturating_mul(call_depth as usize),
         }
     }
 
@@ -68,8 +66,16 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
     /// # Panics
     /// If a helper panics.
     pub fn run(&mut self, limit: u64) -> Outcome {
-        let red_zone = self.red_zone;
-        stacker::maybe_grow(red_zone, red_zone + CALLBACK_STACK, || self.run_here(limit))
+        // Where the system has no memory for a native stack, the interpreter does without.
+        native_stack::with(self.native_stack, || self.run_here(limit)).unwrap_or_else(|| {
+            let Machine {
+                program,
+                memory,
+                helpers,
+                ..
+            } = &mut self.run.host;
+            program.interpret_from_start(memory, helpers, limit)
+        })
     }
 
     /// The program's memory.

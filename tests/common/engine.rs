@@ -45,6 +45,8 @@ pub struct Compilation {
     /// What the key and the layout follow from; by default the length of the text, so that failures
     /// are the same when they are looked at again.
     pub seed: Option<u64>,
+    /// Whether addresses depend on the checks of their ranges.
+    pub guard_speculation: bool,
 }
 
 /// An executable with its compiled forms.
@@ -89,7 +91,8 @@ impl Prepared {
 /// Compiles with this crate; a panic is an error like any other.
 ///
 /// `SBPF_TEST_TARGET` names a machine whose code this one runs as well, to test that code;
-/// `SBPF_TEST_CACHE` a directory whose code is run where it has some.
+/// `SBPF_TEST_CACHE` a directory whose code is run where it has some; with `SBPF_TEST_GUARDS`
+/// speculation is guarded.
 pub fn compile(
     executable: &Executable<TestContext>,
     compilation: Compilation,
@@ -103,6 +106,8 @@ pub fn compile(
     }
     let length = executable.get_text_bytes().1.len() as u64;
     options.seed = Some(compilation.seed.unwrap_or(length));
+    options.guard_speculation =
+        compilation.guard_speculation || std::env::var_os("SBPF_TEST_GUARDS").is_some();
     let compile = || CompiledProgram::compile_with(executable, &options);
     match catch_unwind(AssertUnwindSafe(compile)) {
         Ok(compiled) => compiled.map_err(|error| format!("compilation failed: {error}")),
@@ -250,12 +255,18 @@ fn assert_no_host_address(memory: &Memory, given: &[(usize, u64)], registers: &[
     }
 }
 
+/// What a panic carries that has no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payload(pub u64);
+
 /// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> String {
     if let Some(text) = panic.downcast_ref::<&str>() {
         (*text).to_string()
     } else if let Some(text) = panic.downcast_ref::<String>() {
         text.clone()
+    } else if let Some(payload) = panic.downcast_ref::<Payload>() {
+        format!("{payload:?}")
     } else {
         "(no text)".to_string()
     }

@@ -139,8 +139,11 @@ syscall!(
 );
 
 syscall!(
-    /// Panics.
+    /// Panics with text, or, if r1 is 44, with something else.
     Panic, "sys_panic", |_context, arguments| {
+        if arguments[0] == 44 {
+            std::panic::panic_any(engine::Payload(44));
+        }
         panic!("syscall panicked with {}", arguments[0])
     }
 );

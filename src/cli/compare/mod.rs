@@ -30,8 +30,8 @@ pub(crate) use report::{check_writable, write_file};
 use {
     super::{
         failure::Failure,
-        program::Version,
         run::{DialectChoice, Printout, refuse},
+        shared::{InputArguments, VersionArgument},
     },
     clap::{Args, ValueEnum},
     counter::InstructionCounter,
@@ -70,6 +70,7 @@ Exit status:
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
     /// ELF files, assembly texts or bundled samples; all workloads and real programs when left out
+    #[arg(id = "program", value_name = "PROGRAMS")]
     programs: Vec<PathBuf>,
     /// The instruction set of the workloads; eBPF has workloads of its own, and only those
     #[arg(long, value_name = "DIALECT", value_enum, default_value_t = DialectChoice::Sbpf)]
@@ -86,20 +87,10 @@ pub(crate) struct CompareArguments {
     /// Only running programs, or only compiling them
     #[arg(long, value_name = "PART")]
     only: Option<Part>,
-    /// File with the bytes of the input region, for programs
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "programs",
-        conflicts_with = "accounts"
-    )]
-    input: Option<PathBuf>,
-    /// JSON document with accounts and instruction data, for programs (see run --help)
-    #[arg(long, value_name = "JSON", requires = "programs")]
-    accounts: Option<PathBuf>,
-    /// Version of assembly text [default: v3]
-    #[arg(long, value_name = "VERSION", value_enum, requires = "programs")]
-    sbpf_version: Option<Version>,
+    #[command(flatten)]
+    on: InputArguments,
+    #[command(flatten)]
+    version: VersionArgument,
     /// Writes all figures, with their spread, to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,

@@ -7,7 +7,10 @@ pub(crate) mod run;
 use {
     super::failure::Failure,
     clap::ValueEnum,
-    sbpf_cranelift::ebpf::{Helpers, Memory, Options, Outcome, Program},
+    sbpf_cranelift::{
+        CompileOptions,
+        ebpf::{Helpers, Memory, Options, Outcome, Program},
+    },
 };
 
 /// A way to run a program of standard eBPF.
@@ -43,12 +46,20 @@ impl EbpfEngine {
     }
 }
 
-/// A program of a file: ELF, or else plain instructions.
+/// A program of a file: ELF, or else plain instructions; how it is to be compiled, it keeps.
 ///
 /// # Errors
 /// When it is none.
-pub(crate) fn load(name: &str, bytes: &[u8], section: Option<&str>) -> Result<Program, Failure> {
-    let options = Options::default();
+pub(crate) fn load(
+    name: &str,
+    bytes: &[u8],
+    section: Option<&str>,
+    compile: CompileOptions,
+) -> Result<Program, Failure> {
+    let options = Options {
+        compile,
+        ..Options::default()
+    };
     let program = match (bytes.starts_with(b"\x7fELF"), section) {
         (true, _) => Program::from_elf(bytes, section, &options),
         (false, None) => Program::from_bytes(bytes, &options),

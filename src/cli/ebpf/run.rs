@@ -9,7 +9,10 @@ use {
         run::{EngineChoice, Printout, RunArguments, refuse},
         text,
     },
-    sbpf_cranelift::ebpf::{CompiledProgram, Fault, Helpers, Outcome, Program},
+    sbpf_cranelift::{
+        CompileOptions,
+        ebpf::{CompiledProgram, Fault, Helpers, Outcome, Program},
+    },
     serde_json::{Value, json},
     std::{
         path::Path,
@@ -51,7 +54,11 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
         return Err(Failure::new("--dialect ebpf needs a program"));
     };
     let name = path.display().to_string();
-    let program = load(&name, &read_program(path)?, arguments.section.as_deref())?;
+    let mut compile = CompileOptions::default();
+    compile.seed = arguments.seed;
+    compile.guard_speculation = arguments.guard_speculation;
+    let bytes = read_program(path)?;
+    let program = load(&name, &bytes, arguments.section.as_deref(), compile)?;
     let context = context(arguments.mem.as_deref())?;
     let (is_compiled, is_interpreted) = match arguments.engine {
         None | Some(EngineChoice::Cranelift) => (true, false),

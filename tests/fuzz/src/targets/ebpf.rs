@@ -52,6 +52,7 @@ pub(super) fn options(head: &Head) -> Options {
     let mut compile = CompileOptions::default();
     compile.cache = Cache::none();
     compile.seed = head.compilation.seed;
+    compile.guard_speculation = head.compilation.guard_speculation;
     Options {
         call_depth: 1 + u32::from(head.more[0] % 9),
         compile,

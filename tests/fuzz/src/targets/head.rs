@@ -28,7 +28,10 @@ impl Head {
         let head = Self {
             version: SBPFVersion::ALL[usize::from(*version) % SBPFVersion::ALL.len()],
             salt: u64::from(u16::from_le_bytes([*low, *high])),
-            compilation: Compilation { seed },
+            compilation: Compilation {
+                seed,
+                guard_speculation: hash[31] & 3 == 0,
+            },
             more: *more,
         };
         Some((head, rest))

@@ -1,7 +1,11 @@
 //! Programs with structure: the bytes choose what the generator of the random tests makes.
 
 use {
-    super::{choices::Choices, differential::compare, head::Head},
+    super::{
+        choices::{self, Choices},
+        differential::compare,
+        head::Head,
+    },
     crate::{Divergence, Observation, Target, common::surroundings::case_of},
 };
 
@@ -9,7 +13,7 @@ pub(super) const TARGET: Target = Target {
     name: "grammar",
     about: "generated programs with functions, loops and syscalls",
     unit: 1,
-    seeds: Vec::new,
+    seeds: || choices::seeds(512),
     longest: 1024,
     share: 30,
     run,

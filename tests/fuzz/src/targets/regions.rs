@@ -1,7 +1,11 @@
 //! Accesses between syscalls and handlers that move, shrink, grow and lock regions.
 
 use {
-    super::{choices::Choices, differential::compare, head::Head},
+    super::{
+        choices::{self, Choices},
+        differential::compare,
+        head::Head,
+    },
     crate::{
         Divergence, Observation, Target,
         common::{Case, Handler, Layout, RegionSpec, Size, Text, pattern},
@@ -14,7 +18,7 @@ pub(super) const TARGET: Target = Target {
     name: "regions",
     about: "regions that move, shrink, grow and are locked while programs use them",
     unit: 1,
-    seeds: Vec::new,
+    seeds: || choices::seeds(256),
     longest: 512,
     share: 25,
     run,

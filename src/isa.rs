@@ -108,6 +108,8 @@ fn flags(options: &CompileOptions) -> Result<settings::Builder, SetError> {
     flags.set("unwind_info", if unwinds { "true" } else { "false" })?;
     // Tail calls rely on them.
     flags.set("preserve_frame_pointers", "true")?;
+    // For the context, see `lower_entry`.
+    flags.set("enable_pinned_reg", "true")?;
     // Only accesses that were checked before; the guards of division are ours.
     flags.set("enable_heap_access_spectre_mitigation", "false")?;
     flags.set("enable_table_access_spectre_mitigation", "false")?;

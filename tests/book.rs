@@ -1,10 +1,13 @@
 //! What the book shows is so: its CLIF is in the golden files, its commands work.
 
+#[cfg(feature = "cli")]
+#[path = "common/binary.rs"]
+mod binary;
+
 use std::{
     error::Error,
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 /// A fenced block of a chapter.
@@ -90,7 +93,7 @@ fn commands_work() -> Result<(), Box<dyn Error>> {
             let words = line
                 .strip_prefix("$ sbpf-cranelift ")
                 .ok_or_else(|| format!("{}: not a command of ours: {line}", block.chapter))?;
-            let output = Command::new(env!("CARGO_BIN_EXE_sbpf-cranelift"))
+            let output = binary::command()
                 .args(words.split_whitespace())
                 .current_dir(directory.path())
                 .output()?;

@@ -127,6 +127,65 @@ fn walking_beside_a_pointer_that_stays() {
     }
 }
 
+/// Fields of structures, with decisions in between: a check holds in later blocks until a handler has
+/// moved what it has found, or the pointer is another one.
+#[test]
+fn decisions_between_accesses() {
+    let mut random = ChaCha8Rng::seed_from_u64(0xdec1_5105);
+    let mut saved = 0;
+    for round in 0..200 {
+        let text = fields_and_decisions(&mut random);
+        for version in SBPFVersion::ALL {
+            let handler = match round % 4 {
+                0 => *HANDLERS.choose(&mut random).unwrap_or(&Handler::None),
+                1 => Handler::Grow,
+                _ => Handler::Redirect,
+            };
+            let input_len = [32, 48, 64, 300][random.random_range(0..4)];
+            let writable = random.random_bool(0.7);
+            let verdict = handled(
+                Case::assembly(*version, text.clone()),
+                handler,
+                input_len,
+                writable,
+            )
+            .register(7, MM_STACK_START + 10 * 4096 - random.random_range(0..64))
+            // Into the region that r6 points to, so that one moves what the other has found.
+            .register(8, MM_INPUT_START + random.random_range(0..64))
+            .budget(300)
+            .check();
+            saved += u32::from(verdict.outcome.result.starts_with("Ok"));
+        }
+    }
+    assert!(saved > 200, "hardly a program ends well: {saved}");
+}
+
+/// A program of accesses off three pointers, with ways out in between.
+fn fields_and_decisions(random: &mut ChaCha8Rng) -> String {
+    let mut text = String::from("entrypoint:\nmov64 r6, r1\n");
+    let length = random.random_range(6..30);
+    for line in 0..length {
+        let pointer = [6, 6, 7, 8][random.random_range(0..4)];
+        let register = random.random_range(0..6);
+        let other = random.random_range(0..6);
+        let field = random.random_range(0..40);
+        let skipped = random.random_range(line..length);
+        text += &match random.random_range(0..14) {
+            0..4 => format!("ldxdw r{register}, [r{pointer}+{field}]\n"),
+            4 => format!("ldxb r{register}, [r{pointer}+{field}]\n"),
+            5 | 6 => format!("stxw [r{pointer}+{field}], r{register}\n"),
+            7 => format!("stxb [r6+{}], r{register}\n", 24 + field),
+            8 | 9 => format!("jeq r{register}, {field}, end\n"),
+            10 => format!("jlt r{register}, r{other}, line_{skipped}\n"),
+            11 => format!("add64 r{register}, r{other}\n"),
+            12 => format!("add64 r{pointer}, 1\n"),
+            _ => format!("jeq r{register}, r{pointer}, end\n"),
+        };
+        text += &format!("line_{line}:\n");
+    }
+    text + "end:\nadd64 r0, r2\nadd64 r0, r4\nexit\n"
+}
+
 /// Accesses around, within and across adjacent regions, the first of which may grow.
 #[test]
 fn growing_into_a_neighbour() {

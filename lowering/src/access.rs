@@ -2,7 +2,7 @@
 //! gaps, the second level, the access callback.
 //!
 //! ```text
-//! access(ctx, meter, site, address):
+//! access(meter, address, site):
 //!   distance = address - ctx.stack_start                        // only for stacks with gaps
 //!   if distance < ctx.stack_span and span bytes from there are in one frame:
 //!     ctx.resolved = ctx.stack_host + what they are behind
@@ -11,14 +11,14 @@
 //!     if address - entry.start < length and address - entry.start + span <= length:
 //!       ctx.resolved = address - entry.start + entry.host
 //!       the first level gets that entry
-//!   else: access_slow(ctx, meter, site)
+//!   else: access_slow(meter, site)
 //! ```
 //!
 //! Both functions preserve all registers, so that a miss costs nothing on the usual path.
 
 use {
     crate::{
-        call::{access_callback_signature, access_signature, declare},
+        call::{access_callback_signature, access_signature, access_slow_signature, declare},
         dialect::FrameLayout,
         function::{Analysis, FunctionName, TRUSTED},
         speculation,
@@ -30,7 +30,7 @@ use {
             condcodes::IntCC,
             types::{I32, I64},
         },
-        isa::{CallConv, TargetFrontendConfig},
+        isa::TargetFrontendConfig,
     },
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
     sbpf_runtime::abi::{
@@ -48,9 +48,10 @@ pub(crate) fn lower_access(
 ) {
     let (mut builder, parameters) =
         begin(function, frontend, FunctionName::Access, access_signature());
-    let [context, meter, address, number] = parameters[..] else {
-        unreachable!("`access_signature` has four parameters");
+    let [meter, address, number] = parameters[..] else {
+        unreachable!("`access_signature` has three parameters");
     };
+    let context = builder.ins().get_pinned_reg(I64);
     let slow = builder.create_block();
     let number = match analysis.key {
         Some(_) => {
@@ -80,9 +81,9 @@ pub(crate) fn lower_access(
     let callee = declare(
         &mut builder,
         FunctionName::AccessSlow,
-        access_callback_signature(CallConv::PreserveAll),
+        access_slow_signature(),
     );
-    builder.ins().call(callee, &[context, meter, number]);
+    builder.ins().call(callee, &[meter, number]);
     builder.ins().return_(&[]);
     builder.seal_all_blocks();
     builder.finalize(target);
@@ -276,15 +277,17 @@ pub(crate) fn lower_access_slow(
         function,
         frontend,
         FunctionName::AccessSlow,
-        access_callback_signature(CallConv::PreserveAll),
+        access_slow_signature(),
     );
-    let callback = builder
-        .ins()
-        .load(I64, TRUSTED, parameters[0], offset::ACCESS);
+    let [meter, number] = parameters[..] else {
+        unreachable!("`access_slow_signature` has two parameters");
+    };
+    let context = builder.ins().get_pinned_reg(I64);
+    let callback = builder.ins().load(I64, TRUSTED, context, offset::ACCESS);
     let signature = builder.import_signature(access_callback_signature(target.default_call_conv));
     builder
         .ins()
-        .call_indirect(signature, callback, &parameters);
+        .call_indirect(signature, callback, &[context, meter, number]);
     builder.ins().return_(&[]);
     builder.finalize(target);
 }

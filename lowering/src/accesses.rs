@@ -86,10 +86,7 @@ impl Accesses {
         }
         // The open group of each base register.
         let mut open = [None; 16];
-        let max_span = match dialect.hides_constants {
-            true => MAX_HIDDEN_SPAN,
-            false => MAX_SPAN,
-        };
+        let max_span = max_span(dialect);
         for (index, (_, insn)) in insns.iter().enumerate() {
             if let Some((size, base, offset)) = insn.access()
                 && !accesses_frame(insn, dialect)
@@ -126,7 +123,20 @@ impl Accesses {
     }
 }
 
+/// The widest range of offsets that one check covers, in bytes.
+pub(crate) fn max_span(dialect: &Dialect) -> i32 {
+    match dialect.hides_constants {
+        true => MAX_HIDDEN_SPAN,
+        false => MAX_SPAN,
+    }
+}
+
 impl Group {
+    /// The offset behind the highest access.
+    pub(crate) fn end(&self) -> i64 {
+        i64::from(self.low) + i64::from(self.span)
+    }
+
     /// Log2 of the span, rounded up.
     pub fn log2_span(&self) -> u32 {
         self.span.next_power_of_two().trailing_zeros()

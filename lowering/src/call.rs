@@ -163,7 +163,7 @@ impl FunctionCx<'_> {
         let callback = self.load_context(I64, offset::SYSCALL);
         let signature = syscall_signature(self.host_convention);
         let signature = self.builder.import_signature(signature);
-        let arguments = [self.context, pc, index, meter];
+        let arguments = [self.context(), pc, index, meter];
         let call = self
             .builder
             .ins()
@@ -225,9 +225,9 @@ impl FunctionCx<'_> {
         frame
     }
 
-    /// Context, meter, frame and registers, in the order of [`signature`].
+    /// Meter, frame and registers, in the order of [`signature`].
     pub(crate) fn arguments(&mut self, frame: Value, registers: RegisterSet) -> Vec<Value> {
-        let mut arguments = vec![self.context, self.meter(), frame];
+        let mut arguments = vec![self.meter(), frame];
         for register in registers.iter() {
             arguments.push(self.register(register));
         }
@@ -318,17 +318,22 @@ impl FunctionCx<'_> {
     }
 }
 
-/// The signature of the function that looks further for the range of a site: what the callback is
-/// given, and the lowest address.
+/// The signature of the function that looks further for the range of a site: the meter, the lowest
+/// address, and the site.
 pub(crate) fn access_signature() -> Signature {
     let mut signature = Signature::new(CallConv::PreserveAll);
-    signature
-        .params
-        .extend([I64, I64, I64, I32].map(AbiParam::new));
+    signature.params.extend([I64, I64, I32].map(AbiParam::new));
     signature
 }
 
-/// The signature of a [`sbpf_runtime::abi::AccessCallback`], and of what forwards to it.
+/// The signature of what forwards to the access callback.
+pub(crate) fn access_slow_signature() -> Signature {
+    let mut signature = Signature::new(CallConv::PreserveAll);
+    signature.params.extend([I64, I32].map(AbiParam::new));
+    signature
+}
+
+/// The signature of a [`sbpf_runtime::abi::AccessCallback`].
 pub(crate) fn access_callback_signature(convention: CallConv) -> Signature {
     let mut signature = Signature::new(convention);
     signature.params.extend([I64, I64, I32].map(AbiParam::new));

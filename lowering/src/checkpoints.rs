@@ -153,7 +153,7 @@ pub(crate) fn calls(graph: &Graph, block: BlockId) -> bool {
 }
 
 /// The blocks of a unit, each before its successors except where an edge closes a loop.
-fn reverse_postorder(graph: &Graph, unit: &Unit) -> Vec<BlockId> {
+pub(crate) fn reverse_postorder(graph: &Graph, unit: &Unit) -> Vec<BlockId> {
     let mut is_new: HashMap<BlockId, bool> = unit.blocks.iter().map(|id| (*id, true)).collect();
     let mut enter = |block: BlockId| {
         let is_new = is_new.get_mut(&block);

@@ -149,23 +149,19 @@ impl Comments {
         let mut function = function.clone();
         function.dfg.resolve_all_aliases();
         let function = &function;
-        let context = function
-            .layout
-            .entry_block()
-            .and_then(|block| function.dfg.block_params(block).first().copied());
         let roles = self.with_inferred(function);
         let mut writer = Annotator {
             roles,
             analysis,
             names,
-            context,
             rest: 0..0,
             role: None,
             marks_pcs,
         };
         // Writing to a string can't fail.
         let _ = cranelift_codegen::write::decorate_function(&mut writer, &mut text, function);
-        text
+        // Instructions without operands are written with a space behind them.
+        text.replace(" \n", "\n")
     }
 
     /// The roles that were noted, and those of the blocks that follow from them.
@@ -203,8 +199,6 @@ struct Annotator<'a> {
     roles: HashMap<Block, Role>,
     analysis: &'a Analysis<'a>,
     names: &'a Names,
-    /// The parameter that is the context's address.
-    context: Option<Value>,
     /// The pcs of the current basic block that have not been shown.
     rest: Range<u32>,
     /// What the current CLIF block is for.
@@ -236,7 +230,7 @@ impl Annotator<'_> {
                         .liveness
                         .live_in(self.analysis.units.unit(id).entry)
                 });
-                write!(out, "; entry: context, meter, frame, {}", registers(passed))?;
+                write!(out, "; entry: meter, frame, {}", registers(passed))?;
             }
             Role::Basic { pc, .. } => {
                 write!(out, "; {role}")?;
@@ -279,13 +273,12 @@ impl Annotator<'_> {
             InstructionData::Store { args, offset, .. } => (args[1], i32::from(offset)),
             _ => return None,
         };
-        let context = self.context?;
         let address = dfg.resolve_aliases(address);
-        if address == context {
+        if is_context(function, address) {
             return context_field(at);
         }
         match binary(function, address)? {
-            (Opcode::Iadd, [base, slot]) if dfg.resolve_aliases(base) == context => {
+            (Opcode::Iadd, [base, slot]) if is_context(function, base) => {
                 // A slot's place is masked out of an address; other sums lead to other fields.
                 let (Opcode::Band | Opcode::Bor, _) = binary(function, slot)? else {
                     return None;
@@ -294,6 +287,15 @@ impl Annotator<'_> {
             }
             _ => None,
         }
+    }
+}
+
+/// Whether a value is the context's address.
+fn is_context(function: &Function, value: Value) -> bool {
+    let dfg = &function.dfg;
+    match dfg.value_def(dfg.resolve_aliases(value)) {
+        ValueDef::Result(origin, _) => dfg.insts[origin].opcode() == Opcode::GetPinnedReg,
+        _ => false,
     }
 }
 

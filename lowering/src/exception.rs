@@ -25,7 +25,7 @@ impl FunctionCx<'_> {
             pc: at.pc,
             exception,
         });
-        let goes_on = self.builder.create_block();
+        let goes_on = self.block_behind();
         self.builder
             .ins()
             .brif(condition, raises, &[], goes_on, &[]);
@@ -135,7 +135,7 @@ impl FunctionCx<'_> {
         let callback = self.load_context(I64, offset::UNWIND);
         let signature = unwind_signature(self.host_convention);
         let signature = self.builder.import_signature(signature);
-        let arguments = [self.context, site, meter, result];
+        let arguments = [self.context(), site, meter, result];
         self.builder
             .ins()
             .call_indirect(signature, callback, &arguments);

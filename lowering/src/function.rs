@@ -1,7 +1,7 @@
 //! One unit of blocks to one CLIF function.
 //!
 //! ```text
-//! function unit(ctx, meter, frame, live registers...) -> (r0, meter) tail
+//! function unit(meter, frame, live registers...) -> (r0, meter) tail      // ctx in the pinned register
 //!
 //! for each basic block:
 //!   checkpoint:                               // meter
@@ -31,9 +31,10 @@
 
 use {
     crate::{
-        accesses::{Accesses, After},
+        accesses::After,
         blocks::{LocalBlock, local_blocks},
         cfg::{BlockId, Graph},
+        checkpoints::Charge,
         comments::Comments,
         decode::Program,
         exception::Shared,
@@ -43,6 +44,7 @@ use {
         liveness::Liveness,
         loops::Loops,
         role::Role,
+        sharing::{GroupId, Sharing},
         translation::LoopCaches,
         units::{UnitId, Units},
     },
@@ -124,7 +126,7 @@ impl FunctionName {
 /// The signature of a function that is passed `registers`.
 pub(crate) fn signature(registers: RegisterSet) -> Signature {
     let mut signature = Signature::new(CallConv::Tail);
-    for _ in 0..3 + registers.len() {
+    for _ in 0..2 + registers.len() {
         signature.params.push(AbiParam::new(I64));
     }
     signature
@@ -149,8 +151,8 @@ pub(crate) struct FunctionCx<'a> {
     pub(crate) sites: &'a mut Sites,
     pub(crate) comments: &'a mut Comments,
     pub(crate) unit: UnitId,
-    /// The context's address.
-    pub(crate) context: Value,
+    /// The context's address, in the CLIF block for which it was asked for last.
+    context: Option<(Block, Value)>,
     /// The frame value, see [`sbpf_runtime::abi::Context::frame`].
     pub(crate) frame: Value,
     /// See [`Self::prepare_hidden_frame`].
@@ -167,6 +169,10 @@ pub(crate) struct FunctionCx<'a> {
     /// Blocks that exceptions share, once something needs them.
     pub(crate) shared: [Option<Block>; Shared::COUNT],
     pub(crate) callees: HashMap<FunctionName, FuncRef>,
+    /// Which checks cover which accesses.
+    pub(crate) sharing: &'a Sharing,
+    /// The host address that a check leaves to the groups it covers, or 0.
+    pub(crate) left_hosts: HashMap<GroupId, Variable>,
     /// What groups of accesses in loops keep.
     pub(crate) loop_caches: LoopCaches,
     /// What `callx` is likely to call, once there is one.
@@ -205,15 +211,21 @@ pub(crate) fn lower_unit(
     builder.seal_block(entry);
     let arguments = builder.block_params(entry).to_vec();
     let blocks = local_blocks(analysis, unit, &mut builder);
-    let loop_caches = loop_caches(analysis, unit, &mut builder);
+    let charges = |block| blocks.get(&block).map(|local| local.charge);
+    let (loops, sharing) = memory_plan(analysis, unit, charges);
+    let cached = loops.cached_groups(analysis.units.unit(unit), &analysis.liveness, &sharing);
+    let loop_caches = LoopCaches::declare(loops, &cached, &mut builder);
+    let leaders = sharing.leaders().into_iter();
+    let left_hosts = leaders.map(|leader| (leader, builder.declare_var(I64)));
+    let left_hosts = left_hosts.collect();
     let mut cx = FunctionCx {
         builder,
         analysis,
         sites,
         comments,
         unit,
-        context: arguments[0],
-        frame: arguments[2],
+        context: None,
+        frame: arguments[1],
         hidden_frame: None,
         host_convention: target.default_call_conv,
         blocks,
@@ -222,11 +234,13 @@ pub(crate) fn lower_unit(
         meter,
         shared: [None; Shared::COUNT],
         callees: HashMap::new(),
+        sharing: &sharing,
+        left_hosts,
         loop_caches,
         likely_targets: None,
     };
-    cx.builder.def_var(meter, arguments[1]);
-    for (register, value) in parameters.iter().zip(&arguments[3..]) {
+    cx.builder.def_var(meter, arguments[0]);
+    for (register, value) in parameters.iter().zip(&arguments[2..]) {
         cx.builder.def_var(registers[register as usize], *value);
     }
     cx.comments.block(entry, Role::Entry);
@@ -236,20 +250,22 @@ pub(crate) fn lower_unit(
     cx.builder.finalize(target);
 }
 
-fn loop_caches(
+/// The loops of a unit, and the checks of its accesses; `charge` is what its blocks have to do about
+/// the meter.
+pub fn memory_plan(
     analysis: &Analysis<'_>,
     unit: UnitId,
-    builder: &mut FunctionBuilder<'_>,
-) -> LoopCaches {
+    charge: impl Fn(BlockId) -> Option<Charge>,
+) -> (Loops, Sharing) {
     let unit = analysis.units.unit(unit);
     let loops = Loops::find(&analysis.graph, unit);
-    let groups = loops.cached_groups(
-        &analysis.graph,
-        unit,
-        &analysis.liveness,
-        &analysis.program.dialect,
-    );
-    LoopCaches::declare(loops, &groups, builder)
+    let after = |block| After {
+        live: analysis.liveness.before_terminator(&analysis.graph, block),
+        frame_follows: charge(block).is_none_or(|charge| charge.frame_follows),
+    };
+    let dialect = &analysis.program.dialect;
+    let sharing = Sharing::plan(&analysis.graph, unit, dialect, &loops, after);
+    (loops, sharing)
 }
 
 impl FunctionCx<'_> {
@@ -281,14 +297,12 @@ impl FunctionCx<'_> {
             },
         );
         self.locate(block.start);
-        let after = After {
-            live: analysis.liveness.before_terminator(&analysis.graph, id),
-            frame_follows: charge.frame_follows,
+        let sharing = self.sharing;
+        let Some(accesses) = sharing.of(id) else {
+            unreachable!("`Sharing` plans all blocks of the unit")
         };
-        let dialect = &analysis.program.dialect;
-        let accesses = Accesses::plan(&analysis.graph, id, dialect, after);
         let insns: Vec<(u32, &Insn)> = analysis.graph.insns(id).collect();
-        let mut translated = self.begin_translation(&accesses);
+        let mut translated = self.begin_translation(accesses);
         for (index, (pc, insn)) in insns.iter().enumerate() {
             self.locate(*pc);
             let position = Position {
@@ -300,9 +314,9 @@ impl FunctionCx<'_> {
                 self.lower_terminator(id, position, insn);
                 return;
             }
-            self.translate_group(id, &mut translated, &accesses, &insns, index, position);
-            self.lower_insn(position, insn, translated.of(&accesses, index));
-            self.end_stretch(&mut translated, &accesses, index);
+            self.translate_group(id, &mut translated, accesses, &insns, index, position);
+            self.lower_insn(position, insn, translated.of(accesses, index));
+            self.end_stretch(&mut translated, accesses, index);
         }
         self.enter_loops(id);
         if charge.settles {
@@ -442,14 +456,30 @@ impl FunctionCx<'_> {
         self.builder.ins().iconst(I64, value)
     }
 
+    /// The context's address: the pinned register.
+    ///
+    /// Each CLIF block copies it anew. A copy takes no time, and a value that lives on in another
+    /// block would take a register there, over calls one that its function has to save.
+    pub(crate) fn context(&mut self) -> Value {
+        let current = self.builder.current_block();
+        match self.context {
+            Some((block, context)) if current == Some(block) => context,
+            _ => {
+                let context = self.builder.ins().get_pinned_reg(I64);
+                self.context = current.map(|block| (block, context));
+                context
+            }
+        }
+    }
+
     pub(crate) fn load_context(&mut self, ty: Type, offset: i32) -> Value {
-        self.builder.ins().load(ty, TRUSTED, self.context, offset)
+        let context = self.context();
+        self.builder.ins().load(ty, TRUSTED, context, offset)
     }
 
     pub(crate) fn store_context(&mut self, value: Value, offset: i32) {
-        self.builder
-            .ins()
-            .store(TRUSTED, value, self.context, offset);
+        let context = self.context();
+        self.builder.ins().store(TRUSTED, value, context, offset);
     }
 
     /// Stores registers where callbacks find them. With fixed frames the frame value goes there
@@ -479,6 +509,16 @@ impl FunctionCx<'_> {
         let number = self.sites.calls.len() as i64;
         self.sites.calls.push(site);
         self.hidden_number(number as u32)
+    }
+
+    /// A new block to go on in: off the usual path if the current one is.
+    pub(crate) fn block_behind(&mut self) -> Block {
+        let block = self.builder.create_block();
+        let current = self.builder.current_block();
+        if current.is_some_and(|current| self.builder.func.layout.is_cold(current)) {
+            self.builder.set_cold_block(block);
+        }
+        block
     }
 
     /// A new block off the usual path.

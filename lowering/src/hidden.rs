@@ -7,7 +7,7 @@
 //!
 //! - A **constant** is `constant ^ key ^ ctx.key`. What one byte of the program's choice gives
 //!   away, so do constants of one byte: they and those of set low bytes stay as they are.
-//! - An **offset into the frame** is `(frame + ctx.key) + (offset - key)`; the first sum is made once
+//! - An **offset into the frame** is `(frame - ctx.key) + (offset + key)`; the difference is made once
 //!   for each unit.
 //! - **Numbers of sites and pcs** go to callbacks and the context. They take them apart, so that hidden
 //!   ones cost generated code nothing.
@@ -116,7 +116,10 @@ impl FunctionCx<'_> {
     }
 
     /// Makes what hidden offsets into the frame are relative to, if the unit has any. They go
-    /// through one value: the sum is made once, at the entry.
+    /// through one value, made at the entry.
+    ///
+    /// It is a difference because x86_64 would make a sum anew in the address of each access, from two
+    /// registers that both had to be kept for it.
     pub(crate) fn prepare_hidden_frame(&mut self) {
         if self.analysis.key.is_none() {
             return;
@@ -134,7 +137,7 @@ impl FunctionCx<'_> {
         });
         if is_needed {
             let key = self.load_key_signed();
-            self.hidden_frame = Some(self.builder.ins().iadd(self.frame, key));
+            self.hidden_frame = Some(self.builder.ins().isub(self.frame, key));
         }
     }
 
@@ -142,7 +145,7 @@ impl FunctionCx<'_> {
     pub(crate) fn frame_address(&mut self, offset: i32) -> (Value, i32) {
         match (self.analysis.key, self.hidden_frame) {
             (Some(key), Some(frame)) if !is_harmless(i64::from(offset)) => {
-                (frame, offset - key.low())
+                (frame, offset + key.low())
             }
             _ => (self.frame, offset),
         }
@@ -176,7 +179,8 @@ impl FunctionCx<'_> {
     /// The low half of the key with its sign.
     fn load_key_signed(&mut self) -> Value {
         let flags = crate::function::TRUSTED;
-        self.builder.ins().sload32(flags, self.context, offset::KEY)
+        let context = self.context();
+        self.builder.ins().sload32(flags, context, offset::KEY)
     }
 }
 

@@ -36,6 +36,7 @@ pub mod loops;
 mod memory;
 mod meter;
 mod role;
+pub mod sharing;
 mod speculation;
 pub mod trampolines;
 mod translation;

@@ -6,11 +6,11 @@
 
 use {
     crate::{
-        accesses::{Accesses, After, Group},
+        accesses::Group,
         cfg::{BlockId, Graph},
         checkpoints::calls,
-        dialect::Dialect,
         liveness::Liveness,
+        sharing::{GroupId, Sharing},
         units::Unit,
     },
     sbpf_runtime::abi::LIMITS,
@@ -73,10 +73,9 @@ impl Loops {
     /// registers of the machine are left over.
     pub fn cached_groups(
         &self,
-        graph: &Graph,
         unit: &Unit,
         liveness: &Liveness,
-        dialect: &Dialect,
+        sharing: &Sharing,
     ) -> Vec<(LoopId, BlockId, usize)> {
         let mut innermost: HashMap<LoopId, u32> = HashMap::new();
         let mut live: HashMap<LoopId, u32> = HashMap::new();
@@ -96,9 +95,17 @@ impl Loops {
             if innermost.get(id) != Some(depth) {
                 continue;
             }
-            let plan = Accesses::plan(graph, *block, dialect, After::default());
-            let narrow = |(_, group): &(usize, &Group)| group.log2_span() < LIMITS as u32;
-            let numbers = plan.groups.iter().enumerate().filter(narrow);
+            let Some(plan) = sharing.of(*block) else {
+                continue;
+            };
+            let is_candidate = |(number, group): &(usize, &Group)| {
+                let id = GroupId {
+                    block: *block,
+                    number: *number,
+                };
+                group.log2_span() < LIMITS as u32 && sharing.leader(id).is_none()
+            };
+            let numbers = plan.groups.iter().enumerate().filter(is_candidate);
             let all = groups.entry(*id).or_default();
             all.extend(numbers.map(|(number, _)| (*block, number)));
         }

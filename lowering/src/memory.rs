@@ -6,6 +6,7 @@ use {
         cfg::BlockId,
         function::{FunctionCx, Position},
         insn::{Extension, Insn, Operand, Width},
+        sharing::GroupId,
         translation::Checked,
     },
     cranelift_codegen::ir::{Block, InstBuilder, MemFlagsData, Value, types::I64},
@@ -17,8 +18,8 @@ pub(crate) const MEMORY: MemFlagsData = MemFlagsData::new().with_notrap();
 
 /// Host addresses found so far in a basic block.
 pub(crate) struct Translated {
-    /// For each group the host address of its lowest offset.
-    hosts: Vec<Option<Value>>,
+    /// For each group a host address, and the offset that it belongs to.
+    hosts: Vec<Option<(Value, i32)>>,
     /// Where the interpreter comes back to in the current stretch.
     behind: Option<Block>,
 }
@@ -27,7 +28,7 @@ impl Translated {
     /// The host address for the access at `index`, and the offset that it belongs to.
     pub(crate) fn of(&self, accesses: &Accesses, index: usize) -> Option<(Value, i32)> {
         let group = accesses.group_of[index]?;
-        Some((self.hosts[group]?, accesses.groups[group].low))
+        self.hosts[group]
     }
 }
 
@@ -59,19 +60,26 @@ impl FunctionCx<'_> {
         let behind = *translated
             .behind
             .get_or_insert_with(|| self.builder.create_block());
+        let id = GroupId { block, number };
         let access = Checked {
-            block,
+            id,
             group,
             stretch,
             rest: &insns[index..=stretch.last],
             at,
             behind,
         };
-        let host = match self.loop_caches.of(block, number) {
-            Some(cache) => self.translate_in_loop(&access, cache),
-            None => self.translate(&access),
+        let covering = self.sharing.leader(id);
+        let host = match (covering, self.loop_caches.of(block, number)) {
+            (Some(leader), _) => self.translate_covered(&access, leader),
+            (None, Some(cache)) => self.translate_in_loop(&access, cache),
+            (None, None) => self.translate(&access),
         };
-        translated.hosts[number] = Some(host);
+        if let Some(left) = self.left_hosts.get(&id) {
+            self.builder.def_var(*left, host);
+        }
+        let low = covering.and_then(|leader| self.sharing.group(leader));
+        translated.hosts[number] = Some((host, low.unwrap_or(group).low));
     }
 
     /// Ends a stretch behind its last instruction: here the interpreter comes back.

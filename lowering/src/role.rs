@@ -51,6 +51,11 @@ pub enum Role {
         /// The first access of the group.
         pc: u32,
     },
+    /// An earlier check has left the host address.
+    Covered {
+        /// The first access of the group.
+        pc: u32,
+    },
     /// The region cache does not have the range.
     Access {
         /// The first access of the group.
@@ -130,6 +135,7 @@ impl fmt::Display for Role {
             }
             Self::Translation { pc } => write!(f, "address translation: hit at pc {pc}"),
             Self::Translated { pc } => write!(f, "address translation: done at pc {pc}"),
+            Self::Covered { pc } => write!(f, "address translation: covered at pc {pc}"),
             Self::Access { pc } => write!(f, "address translation: miss at pc {pc}"),
             Self::Interpreted { pc } => write!(f, "address translation: interpreted from pc {pc}"),
             Self::StretchEnd { pc } => {
@@ -173,6 +179,7 @@ impl Role {
             | Self::TranslationEnd { pc }
             | Self::Translation { pc }
             | Self::Translated { pc }
+            | Self::Covered { pc }
             | Self::Access { pc }
             | Self::Interpreted { pc }
             | Self::StretchEnd { pc }
@@ -200,6 +207,7 @@ impl Role {
             self,
             Self::Basic { .. }
                 | Self::Translated { .. }
+                | Self::Covered { .. }
                 | Self::StretchEnd { .. }
                 | Self::Called { .. }
                 | Self::Returned

@@ -37,6 +37,9 @@ pub(crate) fn begin<'f>(
 }
 
 /// The way in: `extern "C" fn(*mut Context) -> i64`, see [`sbpf_runtime::run::EntryPoint`].
+///
+/// Until it returns, the context is in the pinned register: one that host conventions have callees
+/// save, so it is still there behind a callback, and that Cranelift does not save for us.
 pub fn lower_entry(
     analysis: &Analysis<'_>,
     target: TargetFrontendConfig,
@@ -48,10 +51,11 @@ pub fn lower_entry(
     entry.returns.push(AbiParam::new(I64));
     let (mut builder, parameters) = begin(function, frontend, FunctionName::Entry, entry);
     let context = parameters[0];
+    let saved = builder.ins().get_pinned_reg(I64);
+    builder.ins().set_pinned_reg(context);
     let start = analysis.graph.starts[0];
     let registers = analysis.liveness.live_in(start);
     let mut arguments = vec![
-        context,
         builder.ins().load(I64, TRUSTED, context, offset::METER),
         builder.ins().load(I64, TRUSTED, context, offset::FRAME),
     ];
@@ -66,6 +70,7 @@ pub fn lower_entry(
     let callee = declare(&mut builder, name, signature(registers));
     let call = builder.ins().call(callee, &arguments);
     let results = builder.inst_results(call).to_vec();
+    builder.ins().set_pinned_reg(saved);
     let ended = builder.create_block();
     let finished = builder.create_block();
     let mark = builder.ins().iconst(I64, ENDED);
@@ -99,8 +104,8 @@ pub fn lower_indirect(
         signature(passed),
     );
     let needed = analysis.liveness.live_in(analysis.units.unit(unit).entry);
-    let mut arguments = parameters[..3].to_vec();
-    for (register, value) in passed.iter().zip(&parameters[3..]) {
+    let mut arguments = parameters[..2].to_vec();
+    for (register, value) in passed.iter().zip(&parameters[2..]) {
         if needed.contains(register) {
             arguments.push(*value);
         }

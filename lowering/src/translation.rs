@@ -11,8 +11,9 @@
 //!    that the address selects and its limit for the span, rounded up; for a wide span
 //!    `address - start < length && address - start + span <= length`. The accesses need no check of
 //!    their own.
-//! 4. The access callback: it finds the region in the mapping and fills the cache.
-//! 5. The interpreter, which executes the stretch with the mapping's own load and store: handlers,
+//! 4. A group that an earlier check covers (`sharing`): the host address which that has left.
+//! 5. The access callback: it finds the region in the mapping and fills the cache.
+//! 6. The interpreter, which executes the stretch with the mapping's own load and store: handlers,
 //!    accesses across regions and every access violation.
 
 use {
@@ -24,6 +25,7 @@ use {
         insn::{Insn, Width},
         loops::{LoopId, Loops},
         role::Role,
+        sharing::GroupId,
     },
     cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, condcodes::IntCC, types::I64},
     cranelift_frontend::{FunctionBuilder, Variable},
@@ -36,8 +38,8 @@ use {
 
 /// The first access of a group, where its check is made.
 pub(crate) struct Checked<'b> {
-    /// The basic block.
-    pub(crate) block: BlockId,
+    /// Which group it is.
+    pub(crate) id: GroupId,
     /// The group.
     pub(crate) group: &'b Group,
     /// What the interpreter executes where there is no single range.
@@ -242,6 +244,37 @@ impl FunctionCx<'_> {
         self.unless_mispredicted(&[is_inside], host)
     }
 
+    /// The host address of the lowest offset of the group whose check covers this one.
+    ///
+    /// There is none when the interpreter has run since that check.
+    pub(crate) fn translate_covered(&mut self, access: &Checked<'_>, leader: GroupId) -> Value {
+        let at = access.at;
+        let miss = self.cold_block(Role::Access { pc: at.pc });
+        let ready = self.builder.create_block();
+        let host = self.builder.append_block_param(ready, I64);
+        self.comments.block(ready, Role::Covered { pc: at.pc });
+
+        let left = match self.left_hosts.get(&leader).copied() {
+            Some(left) => self.builder.use_var(left),
+            None => self.constant(0),
+        };
+        self.builder
+            .ins()
+            .brif(left, ready, &[BlockArg::Value(left)], miss, &[]);
+        self.builder.seal_block(miss);
+
+        self.builder.switch_to_block(miss);
+        let address = self.lowest_address(access.group);
+        let found = self.access_slowly(access, address);
+        let low = self.sharing.group(leader).map_or(0, |group| group.low);
+        let behind = self.constant(i64::from(low - access.group.low));
+        let found = self.builder.ins().iadd(found, behind);
+        self.builder.ins().jump(ready, &[BlockArg::Value(found)]);
+        self.builder.seal_block(ready);
+        self.builder.switch_to_block(ready);
+        host
+    }
+
     /// The lowest address that a group accesses.
     fn lowest_address(&mut self, group: &Group) -> Value {
         let base = self.register(group.base);
@@ -258,8 +291,9 @@ impl FunctionCx<'_> {
         let slot = self.builder.ins().ushr(address, shift);
         let mask = self.constant(((SLOTS - 1) << SLOT_SIZE_SHIFT) as i64);
         let slot = self.builder.ins().band(slot, mask);
+        let context = self.context();
         CachedRange {
-            slot: self.builder.ins().iadd(self.context, slot),
+            slot: self.builder.ins().iadd(context, slot),
             half: if group.store {
                 offset::STORE
             } else {
@@ -283,7 +317,7 @@ impl FunctionCx<'_> {
             rest,
             at,
             behind,
-            block,
+            id,
         } = *access;
         let mut reads = RegisterSet::EMPTY;
         let mut writes = RegisterSet::EMPTY;
@@ -320,9 +354,7 @@ impl FunctionCx<'_> {
         });
         let callee = self.callee(FunctionName::Access, RegisterSet::EMPTY);
         let meter = self.meter();
-        self.builder
-            .ins()
-            .call(callee, &[self.context, meter, address, site]);
+        self.builder.ins().call(callee, &[meter, address, site]);
         let resolved = self.load_context(I64, offset::RESOLVED);
         // A cold block of its own: an edge to where the usual way goes on would have its moves there.
         let found = self.cold_block(Role::Found { pc: at.pc });
@@ -344,9 +376,15 @@ impl FunctionCx<'_> {
             self.set_meter(meter);
         }
         // A handler may have changed regions.
-        for cache in self.caches_of(self.loop_caches.loops.around(block)) {
+        for cache in self.caches_of(self.loop_caches.loops.around(id.block)) {
             let zero = self.constant(0);
             self.builder.def_var(cache.limit, zero);
+        }
+        for leader in self.sharing.held(id) {
+            if let Some(left) = self.left_hosts.get(&leader).copied() {
+                let zero = self.constant(0);
+                self.builder.def_var(left, zero);
+            }
         }
         self.builder.ins().jump(behind, &[]);
 

@@ -157,6 +157,8 @@ fn a_file_gives_back_what_was_stored() {
     assert!(!generated.sites.accesses.is_empty());
     // The program has no `callx`, but others do.
     generated.entries = vec![0, 16, 0, 32, 0];
+    // Nor is there a key on every machine.
+    generated.key = 0x0123_4567_89ab_cdef;
     let file = file::encode(&key, &generated);
     let stored = file::decode(&key, 5, &file).expect("it is whole");
     assert_eq!(stored.code, generated.code);
@@ -164,7 +166,6 @@ fn a_file_gives_back_what_was_stored() {
     assert_eq!(stored.sites.accesses, generated.sites.accesses);
     assert_eq!(stored.sites.calls, generated.sites.calls);
     assert_eq!(stored.statistics, generated.statistics);
-    assert_ne!(stored.constant_key, 0);
     assert_eq!(stored.constant_key, generated.key);
 }
 

@@ -2,12 +2,11 @@
 
 use {
     sbpf_lowering::{
-        accesses::{Accesses, After},
         cfg::BlockId,
-        checkpoints::Charge,
         function::Analysis,
         insn::Insn,
         loops::LoopId,
+        sharing::{GroupId, Sharing},
     },
     sbpf_runtime::abi::FRAME_POINTER,
     std::{collections::HashMap, fmt},
@@ -81,16 +80,19 @@ impl fmt::Display for MemoryCheck {
 pub(super) fn of_block(
     analysis: &Analysis<'_>,
     block: BlockId,
-    charge: Charge,
+    sharing: &Sharing,
     insns: &[(u32, &Insn)],
     kept: &HashMap<(BlockId, usize), LoopId>,
 ) -> Vec<Option<MemoryCheck>> {
-    let after = After {
-        live: analysis.liveness.before_terminator(&analysis.graph, block),
-        frame_follows: charge.frame_follows,
+    let Some(plan) = sharing.of(block) else {
+        return vec![None; insns.len()];
     };
     let dialect = &analysis.program.dialect;
-    let plan = Accesses::plan(&analysis.graph, block, dialect, after);
+    let first_pc = |id: GroupId| {
+        let first = sharing.group(id)?.first;
+        let (pc, _) = analysis.graph.insns(id.block).nth(first)?;
+        Some(pc)
+    };
     let pc_of = |index: usize| insns.get(index).map_or(0, |(pc, _)| *pc);
     let check = |(index, (_, insn)): (usize, &(u32, &Insn))| {
         let (size, base, offset) = insn.access()?;
@@ -106,6 +108,10 @@ pub(super) fn of_block(
             return Some(MemoryCheck::Covered {
                 by: pc_of(group.first),
             });
+        }
+        let leader = sharing.leader(GroupId { block, number });
+        if let Some(by) = leader.and_then(first_pc) {
+            return Some(MemoryCheck::Covered { by });
         }
         let members = plan.group_of.iter().enumerate();
         Some(MemoryCheck::Group {

@@ -10,9 +10,9 @@ use {
         cfg::BlockId,
         checkpoints::Checkpoints,
         comments::{CodeLine, Names, registers},
-        function::{Analysis, FunctionName, Sites},
+        function::{Analysis, FunctionName, Sites, memory_plan},
         insn::Operation,
-        loops::{LoopId, Loops},
+        loops::LoopId,
         units::UnitId,
     },
     std::collections::HashMap,
@@ -183,10 +183,11 @@ impl Examination<'_> {
         let unit = self.analysis.units.unit(id);
         let dialect = &self.analysis.program.dialect;
         let checkpoints = Checkpoints::plan(graph, unit, dialect);
-        let loops = Loops::find(graph, unit);
+        let charge = |block| Some(checkpoints.of(block));
+        let (loops, sharing) = memory_plan(self.analysis, id, charge);
         let likely = self.analysis.likely_callees(id);
         let kept: HashMap<(BlockId, usize), LoopId> = loops
-            .cached_groups(graph, unit, &self.analysis.liveness, dialect)
+            .cached_groups(unit, &self.analysis.liveness, &sharing)
             .into_iter()
             .map(|(id, block, group)| ((block, group), id))
             .collect();
@@ -194,7 +195,7 @@ impl Examination<'_> {
             let block = graph.block(block_id);
             let charge = checkpoints.of(block_id);
             let insns: Vec<_> = graph.insns(block_id).collect();
-            let checks = checks::of_block(self.analysis, block_id, charge, &insns, &kept);
+            let checks = checks::of_block(self.analysis, block_id, &sharing, &insns, &kept);
             BlockPart {
                 start: block.start,
                 end: block.end,

@@ -41,7 +41,10 @@ impl Code {
         key: u64,
         symbols: Option<Symbols>,
     ) -> io::Result<Self> {
-        let memory = CodeMemory::seal(code)?;
+        let memory = match &symbols {
+            Some(symbols) => symbols.seal(code)?,
+            None => CodeMemory::seal(code)?,
+        };
         Ok(Self {
             _announced: symbols.map(|symbols| symbols.announce(&memory)),
             memory,

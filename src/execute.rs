@@ -4,7 +4,7 @@
 //! public `Interpreter` does.
 
 use {
-    crate::{CompiledProgram, compat, embedder::Embedder, program::Identity},
+    crate::{CompiledProgram, compat, embedder::Embedder, native_stack, program::Identity},
     sbpf_runtime::{
         abi::Exception,
         run::{Entry, Exit, Frames, Run},
@@ -16,9 +16,6 @@ use {
     },
 };
 
-/// Native stack that syscalls and the slow paths may use beyond what compiled code does.
-const CALLBACK_STACK: usize = 256 << 10;
-
 /// A program that could need more native stack than this is interpreted.
 const MAX_NATIVE_STACK: usize = 1 << 30;
 
@@ -28,7 +25,7 @@ impl<C: ContextObject> CompiledProgram<C> {
     /// Returns the instruction count and the result, exactly as the interpreter would; the final
     /// pc is in `vm.registers[11]`. `executable` must be the one this was compiled from; with
     /// another one the interpreter runs, as it does where compiled code's assumptions about the
-    /// stack region do not hold.
+    /// stack region do not hold, and where the system has no memory for the native stack.
     ///
     /// # Panics
     /// If a syscall panics, as the interpreter does.
@@ -70,12 +67,11 @@ impl<C: ContextObject> CompiledProgram<C> {
         }
         let mut embedder = Embedder::new(vm, executable, self);
         let frames = embedder.entry_frames()?;
-        let initial = embedder.begin();
-
-        let red_zone = native_stack + CALLBACK_STACK;
-        stacker::maybe_grow(red_zone, red_zone + CALLBACK_STACK, || {
+        let initial = native_stack::with(native_stack, || {
+            let initial = embedder.begin();
             self.run(embedder, frames);
-        });
+            initial
+        })?;
 
         let count = if config.enable_instruction_meter {
             let due = vm.due_insn_count;

@@ -124,6 +124,9 @@ pub(crate) fn generate(
     if isa::hides_constants(isa, &program.dialect) {
         analysis.hide_constants(diversity.key());
     }
+    if options.guard_speculation {
+        analysis.guard_speculation();
+    }
     let emitted = emit::emit(&analysis, isa, options, &mut diversity)?;
     // Generated code has checked a pc against the text's length when it looks it up.
     let length = if analysis.has_indirect_calls() {

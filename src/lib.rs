@@ -24,6 +24,7 @@ mod generated;
 mod isa;
 mod lazy;
 mod native_names;
+mod native_stack;
 mod observer;
 mod program;
 mod tiers;
@@ -68,6 +69,10 @@ pub struct CompileOptions {
     /// Marks where indirect jumps may lead, and signs return addresses, on machines that have
     /// instructions for it (BTI and pointer authentication of arm64).
     pub protect_branches: bool,
+    /// Makes the address of every access depend on the check of its range, so that a processor which
+    /// mispredicts the check loads nothing that the program may not read. Off by default, as it
+    /// costs time where memory is accessed.
+    pub guard_speculation: bool,
     /// Which native tools are told the names of functions. Code with names is always compiled anew,
     /// without a look at [`Self::cache`]; it is the same code, but for a random order of functions.
     pub native_names: NativeNames,

@@ -190,6 +190,9 @@ fn every_sample_succeeds_on_all_engines() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     assert!(names.len() >= 3);
+    let listed = json(&["run", "--list-samples"]);
+    let listed = listed["samples"].as_array().expect("it is a list");
+    assert!(listed.iter().map(|sample| &sample["name"]).eq(&names));
     for name in names {
         let value = json(&["run", "--sample", name, "--engine", "all"]);
         assert_eq!(value["exit_status"], 0, "{name}");

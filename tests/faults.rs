@@ -16,7 +16,9 @@ use {
     sbpf_cranelift::{Cache, CompileError, CompileOptions, CompiledProgram},
     solana_sbpf::elf::Executable,
     std::{
-        fs,
+        env, fs,
+        os::unix::process::ExitStatusExt,
+        process::Stdio,
         sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
         thread,
         time::{Duration, Instant},
@@ -184,6 +186,160 @@ fn alone(name: &str) {
     }
     let status = ignored_test(name).status().expect("it starts");
     assert!(status.success(), "{name}: {status}");
+}
+
+#[test]
+fn no_native_stack() {
+    alone("in_no_native_stack");
+}
+
+/// A thread without enough stack for compiled code gets no other: its programs are interpreted.
+#[test]
+#[ignore = "limits its own process; started by no_native_stack"]
+fn in_no_native_stack() {
+    let case = busy(5);
+    let prepared = case.prepare().expect("it compiles");
+    let expected = outcome(&case, &prepared, Engine::Interpreter);
+    let on_small_stack = |work: &(dyn Fn() -> String + Sync)| {
+        thread::scope(|scope| {
+            let thread = thread::Builder::new().stack_size(160 << 10);
+            let thread = thread.spawn_scoped(scope, || {
+                let with_more = work();
+                (with_more, without_more(Resource::As, "VmSize:", work))
+            });
+            thread.expect("it starts").join().expect("nothing panics")
+        })
+    };
+    let found = on_small_stack(&|| outcome(&case, &prepared, Engine::Cranelift));
+    assert_eq!(found, (expected.clone(), expected));
+
+    #[cfg(feature = "ebpf")]
+    {
+        use sbpf_cranelift::ebpf::{Helpers, Options, Program};
+        // `r0 = 5`, `exit`.
+        let text = [0xb7, 0, 0, 0, 5, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+        let program = Program::from_bytes(&text, &Options::default()).expect("it is valid");
+        let compiled = program.compile().expect("it compiles");
+        let found = on_small_stack(&|| {
+            let outcome = compiled.run(&mut program.memory(), &mut Helpers::new(), 100);
+            format!("{outcome:?}")
+        });
+        let expected = program.interpret(&mut program.memory(), &mut Helpers::new(), 100);
+        let expected = format!("{expected:?}");
+        assert_eq!(found, (expected.clone(), expected));
+    }
+}
+
+/// Memory that a process may have beyond what it has, in KiB, while it compiles.
+const ROOMS: [u64; 9] = [0, 64, 256, 1024, 2048, 4096, 8192, 16 << 10, 256 << 10];
+
+/// Says how much that is.
+const ROOM: &str = "SBPF_TEST_ROOM";
+
+/// Where memory ends in the middle of a compilation, there is an error, or Rust ends the process, as it
+/// does whenever an allocation fails. It never hangs, and what compiles is right.
+#[test]
+fn little_memory() {
+    if is_emulated() {
+        return;
+    }
+    let endings = ROOMS.map(|room| {
+        let mut child = ignored_test("in_little_memory")
+            .env(ROOM, room.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let end = Instant::now() + Duration::from_secs(120);
+        while child.try_wait().expect("it is ours").is_none() {
+            assert!(Instant::now() < end, "it hangs with {room} KiB");
+            thread::sleep(Duration::from_millis(10));
+        }
+        let output = child.wait_with_output().expect("it has ended");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let is_abort = output.status.signal() == Some(libc::SIGABRT);
+        match (output.status.success(), is_abort) {
+            (true, _) if told.contains("compiled") => "compiled",
+            (true, _) if told.contains("refused") => "refused",
+            (_, true) if errors.contains("memory allocation of") => "aborted",
+            _ => panic!("{room} KiB: {}\n{told}\n{errors}", output.status),
+        }
+    });
+    println!("{ROOMS:?} KiB: {endings:?}");
+    assert_ne!(endings[0], "compiled");
+    assert_eq!(endings[ROOMS.len() - 1], "compiled");
+}
+
+#[test]
+#[ignore = "limits its own process; started by little_memory"]
+fn in_little_memory() {
+    let room: u64 = env::var(ROOM)
+        .ok()
+        .and_then(|room| room.parse().ok())
+        .unwrap_or(1 << 20);
+    // Many functions, so that there is much to allocate.
+    let mut text = "entrypoint:\nmov64 r1, 1\n".to_string();
+    for function in 0..2000 {
+        text.push_str(&format!("call function_{function}\nmov64 r1, r0\n"));
+    }
+    text.push_str("exit\n");
+    for function in 0..2000 {
+        text.push_str(&format!(
+            "function_{function}:\nmov64 r0, r1\nmul64 r0, {}\nstxdw [r10-8], r0\n\
+             ldxw r2, [r10-6]\nxor64 r0, r2\nexit\n",
+            function + 1000
+        ));
+    }
+    let case = Case::assembly(SBPFVersion::V3, text);
+    let executable = load(&case);
+    let limits = getrlimit(Resource::As);
+    let limit = Rlimit {
+        current: Some((kilobytes("VmSize:") + room) << 10),
+        ..limits
+    };
+    setrlimit(Resource::As, limit).expect("lower limits are allowed");
+    let compiled = CompiledProgram::compile_with(&executable, &options(2));
+    setrlimit(Resource::As, limits).expect("the old limit was allowed");
+    match compiled {
+        Ok(compiled) => {
+            let prepared = Prepared {
+                compiled: Some(compiled),
+                executable,
+            };
+            let [expected, found] = [Engine::Interpreter, Engine::Cranelift]
+                .map(|engine| outcome(&case, &prepared, engine));
+            assert_eq!(found, expected);
+            println!("compiled");
+        }
+        Err(CompileError::CodeMemory(_)) => println!("refused"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Why syscalls that panic are compared with the interpreter only (`syscalls.rs`).
+#[cfg(all(feature = "hand-written", target_arch = "x86_64"))]
+#[test]
+fn a_panic_ends_the_process_of_the_hand_written_jit() {
+    if is_emulated() {
+        return;
+    }
+    let output = ignored_test("in_a_panicking_syscall").output();
+    let output = output.expect("it starts");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("entered"), "{told}");
+    assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{told}");
+}
+
+#[cfg(all(feature = "hand-written", target_arch = "x86_64"))]
+#[test]
+#[ignore = "ends its own process; started by a_panic_ends_the_process_of_the_hand_written_jit"]
+fn in_a_panicking_syscall() {
+    let text = "mov64 r1, 42\nsyscall sys_panic\nexit";
+    let case = Case::assembly(SBPFVersion::V3, text);
+    let prepared = case.prepare().expect("it compiles");
+    println!("entered");
+    println!("{}", outcome(&case, &prepared, Engine::HandWritten));
 }
 
 /// Many threads compile and run the same program and others, all through one cache, while handles are

@@ -40,6 +40,8 @@ struct Header {
     sanitize: bool,
     /// Shows functions as they are when each is compiled at its first call.
     lazy: bool,
+    /// `CompileOptions::guard_speculation`
+    guards: bool,
     /// The machine, which decides the convention of callbacks.
     target: String,
 }
@@ -54,6 +56,7 @@ impl Default for Header {
             machinery: false,
             sanitize: false,
             lazy: false,
+            guards: false,
             target: "x86_64-unknown-linux-gnu".to_string(),
         }
     }
@@ -104,14 +107,16 @@ impl Golden {
     }
 
     fn case(&self) -> Case {
-        Case::assembly(self.header.version(), &self.assembly)
+        let mut case = Case::assembly(self.header.version(), &self.assembly)
             .unverified()
             .configure(|config| {
                 config.enable_instruction_meter = self.header.meter;
                 config.enable_address_translation = self.header.translation;
                 config.enable_stack_frame_gaps = self.header.gaps;
                 mitigate(config, self.header.sanitize, 0);
-            })
+            });
+        case.compilation.guard_speculation = self.header.guards;
+        case
     }
 
     /// The CLIF of all functions that the header asks for.
@@ -124,6 +129,7 @@ impl Golden {
         let mut options = DumpOptions::default();
         options.stages = vec![Stage::Clif];
         options.lazy = self.header.lazy;
+        options.compile.guard_speculation = self.header.guards;
         options.target = Some(self.header.target.parse().expect("a target triple"));
         let text = dump::render(&executable, &options).expect("the program can be lowered");
         // The first piece is a summary of the program.

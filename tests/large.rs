@@ -118,8 +118,15 @@ fn many_threads() {
             exit";
         let case = Case::assembly(*version, text);
         let engines = [Engine::Cranelift];
-        let prepared = Prepared::new(&case.program, &case.config, &[], true, &engines)
-            .expect("the program compiles");
+        let prepared = Prepared::new(
+            &case.program,
+            &case.config,
+            &[],
+            true,
+            &engines,
+            case.compilation,
+        )
+        .expect("the program compiles");
         let prepared = &prepared;
         std::thread::scope(|scope| {
             for thread in 0..4u8 {

@@ -110,6 +110,34 @@ const RUN: [&str; 7] = [
 ];
 
 #[test]
+fn callgrind_knows_functions() {
+    let folder = folder("callgrind");
+    let file = folder.join("callgrind.out");
+    let output = format!("--callgrind-out-file={}", file.display());
+    let valgrind = ["--tool=callgrind", &output, "--quiet"];
+    // An interpreter of machine code is slow: not for as long as the others.
+    let run = ["run", "program.s", "--budget", "100_000", "--repeat", "1"];
+    let names = ["--engine", "cranelift", "--native-names", "valgrind"];
+    let arguments = [&valgrind[..], &[binary()], &run, &names].concat();
+    let Some(output) = tool(&folder, "valgrind", &arguments) else {
+        return;
+    };
+    let told = text(&output.stderr);
+    assert!(!told.contains("native names"), "{told}");
+    let profile = fs::read_to_string(&file).expect("callgrind has written it");
+    for name in ["sbpf_entry", "entrypoint+0", "function_9+9"] {
+        let ends_with_it = |line: &str| line.starts_with("fn=") && line.ends_with(name);
+        assert!(profile.lines().any(ends_with_it), "no {name}");
+    }
+    let left: Vec<_> = fs::read_dir(env::temp_dir())
+        .expect("it is there")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with("sbpf-cranelift-") && name.ends_with(".so"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn gdb_shows_functions_and_pcs_and_unwinds_to_main() {
     let folder = folder("gdb");
     let callbacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtime/src/callbacks.rs");

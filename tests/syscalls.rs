@@ -285,6 +285,7 @@ fn panicking() {
             syscall sys_panic
             exit",
             "stdw [r10-8], 1\nmov64 r1, 2\nmov64 r2, 99\nsyscall sys_reenter\nexit",
+            "mov64 r1, 44\nstdw [r10-8], 1\nsyscall sys_panic\nexit",
         ];
         for text in texts {
             let case = Case::assembly(*version, text).panics();

@@ -21,6 +21,7 @@ use {
         call::{access_callback_signature, access_signature, access_slow_signature, declare},
         dialect::FrameLayout,
         function::{Analysis, FunctionName, TRUSTED},
+        speculation,
         trampolines::begin,
     },
     cranelift_codegen::{
@@ -61,6 +62,7 @@ pub(crate) fn lower_access(
     };
     let site = find_site(&mut builder, context, number);
     let mut access = Access {
+        analysis,
         builder,
         context,
         address,
@@ -100,6 +102,7 @@ fn find_site(builder: &mut FunctionBuilder<'_>, context: Value, number: Value) -
 
 /// The function being made.
 struct Access<'f> {
+    analysis: &'f Analysis<'f>,
     builder: FunctionBuilder<'f>,
     context: Value,
     /// The lowest address that the site accesses.
@@ -119,7 +122,7 @@ impl Access<'_> {
         let start = self.load(self.context, offset::STACK_START);
         let distance = self.builder.ins().isub(self.address, start);
         let span = self.load(self.context, offset::STACK_SPAN);
-        self.go_if(
+        let is_within_stack = self.go_if(
             IntCC::UnsignedLessThan,
             distance,
             span,
@@ -134,13 +137,15 @@ impl Access<'_> {
         let span = self.site_word(offset::SITE_SPAN);
         let end = self.builder.ins().iadd(within, span);
         let limit = self.constant(i64::from(size));
-        self.go_if(IntCC::UnsignedLessThanOrEqual, end, limit, hit, elsewhere);
+        let is_within_frame =
+            self.go_if(IntCC::UnsignedLessThanOrEqual, end, limit, hit, elsewhere);
 
         self.builder.switch_to_block(hit);
         let frame = self.builder.ins().isub(distance, within);
         let behind = self.shifted(frame, -1);
         let stack = self.load(self.context, offset::STACK_HOST);
         let host = self.builder.ins().iadd(stack, behind);
+        let host = self.unless_mispredicted(&[is_within_stack, is_within_frame], host);
         let resolved = self.builder.ins().iadd(host, within);
         self.store(resolved, self.context, offset::RESOLVED);
         let first_level = self.first_level();
@@ -177,7 +182,7 @@ impl Access<'_> {
         let start = self.load(entry, offset::START);
         let distance = self.builder.ins().isub(self.address, start);
         let length = self.load(entry, offset::limit(0));
-        self.go_if(
+        let starts_inside = self.go_if(
             IntCC::UnsignedLessThan,
             distance,
             length,
@@ -188,11 +193,12 @@ impl Access<'_> {
         self.builder.switch_to_block(check_end);
         let span = self.site_word(offset::SITE_SPAN);
         let end = self.builder.ins().iadd(distance, span);
-        self.go_if(IntCC::UnsignedLessThanOrEqual, end, length, hit, self.slow);
+        let ends_inside = self.go_if(IntCC::UnsignedLessThanOrEqual, end, length, hit, self.slow);
 
         self.builder.switch_to_block(hit);
         let host = self.load(entry, offset::HOST);
         let resolved = self.builder.ins().iadd(host, distance);
+        let resolved = self.unless_mispredicted(&[starts_inside, ends_inside], resolved);
         self.store(resolved, self.context, offset::RESOLVED);
         let first_level = self.first_level();
         for word in (0..1 << TRANSLATION_SHIFT).step_by(8) {
@@ -215,9 +221,22 @@ impl Access<'_> {
         self.builder.ins().iadd(self.context, place)
     }
 
-    fn go_if(&mut self, code: IntCC, left: Value, right: Value, then: Block, otherwise: Block) {
+    /// Gives the condition.
+    fn go_if(
+        &mut self,
+        code: IntCC,
+        left: Value,
+        right: Value,
+        then: Block,
+        otherwise: Block,
+    ) -> Value {
         let holds = self.builder.ins().icmp(code, left, right);
         self.builder.ins().brif(holds, then, &[], otherwise, &[]);
+        holds
+    }
+
+    fn unless_mispredicted(&mut self, conditions: &[Value], host: Value) -> Value {
+        speculation::unless_mispredicted(self.analysis, &mut self.builder, conditions, host)
     }
 
     fn site_word(&mut self, field: i32) -> Value {

@@ -51,8 +51,8 @@ fn block_effort(graph: &Graph, block: BlockId, dialect: &Dialect) -> u64 {
             offset,
             ..
         } if dialect.is_in_frame(offset, size) => 2,
-        Operation::Load { .. } | Operation::Store { .. } => 26,
-        Operation::Atomic { .. } => 42,
+        Operation::Load { .. } | Operation::Store { .. } => 29,
+        Operation::Atomic { .. } => 45,
         Operation::Divide(..) | Operation::DivideTotally(..) => 10,
         Operation::Jump { .. } | Operation::Branch { .. } => 5,
         Operation::Syscall { .. } if dialect.direct_functions => 50,

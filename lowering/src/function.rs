@@ -74,6 +74,8 @@ pub struct Analysis<'p> {
     pub facts: Arc<Facts>,
     /// What hides constants that the program chose, if they are hidden.
     pub key: Option<Key>,
+    /// Whether host addresses depend on the checks of their ranges.
+    pub guards_speculation: bool,
     /// How functions find each other.
     pub linkage: Linkage,
 }

@@ -40,6 +40,7 @@ mod meter;
 mod role;
 mod rotation;
 pub mod sharing;
+mod speculation;
 pub mod trampolines;
 mod translation;
 pub mod units;
@@ -85,6 +86,7 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
             is_outermost,
         }),
         key: None,
+        guards_speculation: false,
         linkage: Linkage::Direct,
     })
 }
@@ -165,6 +167,7 @@ impl Analysis<'_> {
             program: self.program,
             facts: Arc::clone(&self.facts),
             key: self.key,
+            guards_speculation: self.guards_speculation,
             linkage: match &self.linkage {
                 Linkage::Direct => Linkage::Direct,
                 Linkage::Table(table) => Linkage::Table(Table {
@@ -173,6 +176,12 @@ impl Analysis<'_> {
                 }),
             },
         }
+    }
+
+    /// Makes host addresses depend on the checks of their ranges, so that a processor which
+    /// mispredicts one loads nothing from behind it.
+    pub fn guard_speculation(&mut self) {
+        self.guards_speculation = true;
     }
 
     /// The functions to generate, [`FunctionName::Entry`] first.

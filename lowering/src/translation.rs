@@ -142,10 +142,11 @@ impl FunctionCx<'_> {
         let start = range.load(self, offset::START);
         let distance = self.builder.ins().isub(address, start);
         let log2_span = access.group.log2_span();
-        if log2_span < LIMITS as u32 {
+        let conditions = if log2_span < LIMITS as u32 {
             let limit = range.load(self, offset::limit(log2_span));
             let is_inside = self.is_less(distance, limit);
             self.builder.ins().brif(is_inside, hit, &[], miss, &[]);
+            vec![is_inside]
         } else {
             let length = range.load(self, offset::limit(0));
             let starts_inside = self.is_less(distance, length);
@@ -162,13 +163,15 @@ impl FunctionCx<'_> {
                 .ins()
                 .icmp(IntCC::UnsignedLessThanOrEqual, end, length);
             self.builder.ins().brif(ends_inside, hit, &[], miss, &[]);
-        }
+            vec![starts_inside, ends_inside]
+        };
         self.builder.seal_block(hit);
         self.builder.seal_block(miss);
 
         self.builder.switch_to_block(hit);
         let origin = range.load(self, offset::HOST);
         let found = self.builder.ins().iadd(origin, distance);
+        let found = self.unless_mispredicted(&conditions, found);
         self.builder.ins().jump(ready, &[BlockArg::Value(found)]);
 
         self.builder.switch_to_block(miss);
@@ -231,7 +234,14 @@ impl FunctionCx<'_> {
         self.builder.seal_block(ready);
         self.builder.switch_to_block(ready);
         let origin = self.builder.use_var(cache.origin);
-        self.builder.ins().iadd(origin, distance)
+        let host = self.builder.ins().iadd(origin, distance);
+        if !self.analysis.guards_speculation {
+            return host;
+        }
+        // It holds on every way here, by what is kept now.
+        let limit = self.builder.use_var(cache.limit);
+        let is_inside = self.is_less(distance, limit);
+        self.unless_mispredicted(&[is_inside], host)
     }
 
     /// The host address of the lowest offset of the group whose check covers this one.

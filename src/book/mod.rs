@@ -9,6 +9,7 @@
 //! All that is shown is checked: CLIF against the golden files, and commands by running them
 //! (`tests/book.rs`); Rust is compiled and run with the documentation's tests.
 
+#[doc = include_str!(concat!(env!("OUT_DIR"), "/pictures.md"))]
 #[doc = include_str!("start.md")]
 pub mod start {}
 

@@ -95,11 +95,13 @@ impl Builder {
             seed,
             // It shapes code through the machine.
             protect_branches: _,
+            guard_speculation,
             // Code with names is not in any cache.
             native_names: _,
         } = options;
         self.number(u64::from(seed.is_some()));
         self.number(seed.unwrap_or(0));
+        self.number(u64::from(*guard_speculation));
     }
 
     fn program(&mut self, program: &Program<'_>) {

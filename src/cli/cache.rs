@@ -7,6 +7,7 @@ use {
         guard,
         program::{LoadOptions, Program, Version},
         run::Printout,
+        shared::VersionArgument,
         text::grouped,
     },
     clap::{Args, Subcommand},
@@ -66,11 +67,10 @@ enum Action {
     /// Compile programs and store their code
     Warm {
         /// ELF files or assembly text
-        #[arg(required = true)]
+        #[arg(id = "program", value_name = "PROGRAMS", required = true)]
         programs: Vec<PathBuf>,
-        /// Version of assembly text [default: v3]
-        #[arg(long, value_name = "VERSION", value_enum)]
-        sbpf_version: Option<Version>,
+        #[command(flatten)]
+        version: VersionArgument,
     },
 }
 
@@ -94,10 +94,7 @@ pub(crate) fn run(arguments: &CacheArguments) -> Result<Printout, Failure> {
     } = match &arguments.action {
         Action::Status => status(&cache, &directory)?,
         Action::Clear => clear(&cache, &directory)?,
-        Action::Warm {
-            programs,
-            sbpf_version,
-        } => warm(&cache, programs, *sbpf_version)?,
+        Action::Warm { programs, version } => warm(&cache, programs, version.sbpf_version)?,
     };
     let text = if arguments.json {
         format!("{value:#}\n")

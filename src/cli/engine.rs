@@ -72,6 +72,10 @@ pub(crate) struct Workload<'program> {
     pub(crate) environment: Arc<Environment>,
     /// Where code may be found.
     pub(crate) cache: Cache,
+    /// What the layout of code and the hiding of constants follow from, unless that is to be random.
+    pub(crate) seed: Option<u64>,
+    /// Whether addresses depend on the checks of their ranges.
+    pub(crate) guard_speculation: bool,
     /// What native tools are told, unless that is for the environment to say.
     pub(crate) native_names: Option<NativeNames>,
     /// Whether functions are compiled when they are called first.
@@ -186,6 +190,8 @@ pub(crate) fn run(
     let start = Instant::now();
     let executable = &workload.program.executable;
     let mut options = compiling::options(&workload.cache);
+    options.seed = workload.seed;
+    options.guard_speculation = workload.guard_speculation;
     if let Some(names) = &workload.native_names {
         options.native_names.clone_from(names);
     }

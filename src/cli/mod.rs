@@ -28,6 +28,7 @@ mod pubkey;
 mod report;
 mod run;
 mod samples;
+mod shared;
 mod shell;
 mod source;
 mod swap_in;

@@ -7,9 +7,10 @@ use {
         functions::Functions,
         input::{DEFAULT_BUDGET, DEFAULT_HEAP, Input, REGION_BYTES_LIMIT},
         json, print,
-        program::{LoadOptions, Program, Version},
+        program::{LoadOptions, Program},
         report::{Report, account_changes},
         samples,
+        shared::{InputArguments, VersionArgument},
         text::Style,
         trace::{self, TraceArguments},
     },
@@ -131,19 +132,14 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["program", "input", "accounts"])]
     sample: Option<String>,
     /// List the bundled samples
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = [
+        "program", "dialect", "section", "mem", "sample", "heap", "budget", "engine",
+        "unaligned_mapping", "cache", "seed", "guard_speculation", "native_names", "repeat", "quiet",
+        "trace", "profile", "profile_json",
+    ])]
     list_samples: bool,
-    /// File with the bytes of the input region
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "program",
-        conflicts_with = "accounts"
-    )]
-    input: Option<PathBuf>,
-    /// JSON document with accounts, instruction data and sysvars
-    #[arg(long, value_name = "JSON", requires = "program")]
-    accounts: Option<PathBuf>,
+    #[command(flatten)]
+    on: InputArguments,
     /// Bytes of heap [default: 32768]
     #[arg(long, value_name = "BYTES", value_parser = parse_number, allow_hyphen_values = true)]
     heap: Option<u64>,
@@ -153,9 +149,8 @@ pub(crate) struct RunArguments {
     /// What to run it on [default: cranelift, and for samples the interpreter too]
     #[arg(long, value_name = "ENGINE", value_enum)]
     pub(crate) engine: Option<EngineChoice>,
-    /// Version of assembly text [default: v3]
-    #[arg(long, value_name = "VERSION", value_enum)]
-    sbpf_version: Option<Version>,
+    #[command(flatten)]
+    version: VersionArgument,
     /// Find memory regions by search, as agave does with directly mapped accounts
     #[arg(long)]
     unaligned_mapping: bool,
@@ -165,7 +160,13 @@ pub(crate) struct RunArguments {
     /// Compile each function when it is called first
     #[arg(long, conflicts_with = "native_names")]
     lazy: bool,
-    /// Tell native tools the names of functions: perf-map, jitdump, gdb, with commas between
+    /// Make code reproducible: layout and hiding of constants follow from this [default: random]
+    #[arg(long, value_name = "N", value_parser = parse_number, allow_hyphen_values = true)]
+    pub(crate) seed: Option<u64>,
+    /// Keep the processor from loading what it may not when it mispredicts the check of an address
+    #[arg(long)]
+    pub(crate) guard_speculation: bool,
+    /// Tell native tools the names of functions: perf-map, jitdump, gdb, valgrind, with commas between
     #[arg(long, value_name = "FORMATS", value_delimiter = ',')]
     pub(crate) native_names: Vec<NativeNameFormat>,
     /// Run so many times, and report the shortest run time [default: for 20 ms, at most 100 times]
@@ -210,7 +211,7 @@ pub(crate) struct Printout {
 pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
     if arguments.list_samples {
         return Ok(Printout {
-            text: sample_list(),
+            text: sample_list(arguments.json),
             status: 0,
         });
     }
@@ -241,6 +242,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
             .cache
             .as_ref()
             .map_or_else(Cache::none, Cache::in_directory),
+        seed: arguments.seed,
+        guard_speculation: arguments.guard_speculation,
         native_names: native_names(arguments, &program),
         lazy: arguments.lazy,
     };
@@ -311,10 +314,10 @@ impl RunArguments {
     pub(crate) fn of_sbpf(&self) -> [(&'static str, bool); 9] {
         let [trace, profile, profile_json] = self.trace.given();
         [
-            ("--input", self.input.is_some()),
-            ("--accounts", self.accounts.is_some()),
+            ("--input", self.on.input.is_some()),
+            ("--accounts", self.on.accounts.is_some()),
             ("--heap", self.heap.is_some()),
-            ("--sbpf-version", self.sbpf_version.is_some()),
+            ("--sbpf-version", self.version.sbpf_version.is_some()),
             ("--unaligned-mapping", self.unaligned_mapping),
             ("--lazy", self.lazy),
             trace,
@@ -336,7 +339,7 @@ fn engines(arguments: &RunArguments, is_sample: bool) -> Vec<Engine> {
 /// The program, its input, and for a sample what it does.
 fn load(arguments: &RunArguments) -> Result<(Program, Input, Option<String>), Failure> {
     let options = LoadOptions {
-        version: arguments.sbpf_version,
+        version: arguments.version.sbpf_version,
         labels: false,
         unaligned_mapping: arguments.unaligned_mapping,
     };
@@ -347,14 +350,26 @@ fn load(arguments: &RunArguments) -> Result<(Program, Input, Option<String>), Fa
         let input = Input::call(loaded.instruction, loaded.labels);
         return Ok((program, input, Some(sample.about.to_string())));
     };
-    let input = Input::read(arguments.input.as_deref(), arguments.accounts.as_deref())?;
+    let input = arguments.on.read()?;
     Ok((Program::read(path, options)?, input, None))
 }
 
 /// The names of all samples and what they do.
-fn sample_list() -> String {
-    samples::SAMPLES
-        .iter()
+fn sample_list(as_json: bool) -> String {
+    let samples = samples::SAMPLES.iter();
+    if as_json {
+        let samples = samples.map(|sample| {
+            serde_json::json!({
+                "name": sample.name,
+                "about": sample.about,
+                "program": sample.program,
+            })
+        });
+        let samples: Vec<_> = samples.collect();
+        let value = serde_json::json!({ "samples": samples, "exit_status": 0 });
+        return format!("{value:#}\n");
+    }
+    samples
         .map(|sample| format!("{:20} {} ({})\n", sample.name, sample.about, sample.program))
         .collect()
 }

@@ -4,9 +4,10 @@ use {
     super::{
         failure::Failure,
         functions,
-        program::{LoadOptions, Program, Version, read_program},
+        program::{LoadOptions, Program, read_program},
         run::{DialectChoice, refuse},
         samples,
+        shared::VersionArgument,
     },
     clap::Args,
     sbpf_cranelift::ebpf::Options,
@@ -34,9 +35,8 @@ pub(crate) struct SourceArguments {
     /// eBPF: the program with this name of a section or function [default: the first]
     #[arg(long, value_name = "NAME")]
     section: Option<String>,
-    /// Version of assembly text [default: v3]
-    #[arg(long, value_name = "VERSION", value_enum)]
-    sbpf_version: Option<Version>,
+    #[command(flatten)]
+    version: VersionArgument,
 }
 
 /// A program, and what to call it.
@@ -70,7 +70,7 @@ impl SourceArguments {
         };
         let program = match self.dialect {
             DialectChoice::Ebpf => {
-                let given = [("--sbpf-version", self.sbpf_version.is_some())];
+                let given = [("--sbpf-version", self.version.sbpf_version.is_some())];
                 refuse(&given, "is for programs of --dialect sbpf")?;
                 let section = self.section.as_deref();
                 let program = super::ebpf::load(&name, &bytes, section, &Options::default())?;
@@ -80,7 +80,7 @@ impl SourceArguments {
                 let given = [("--section", self.section.is_some())];
                 refuse(&given, "is for programs of --dialect ebpf")?;
                 let options = LoadOptions {
-                    version: self.sbpf_version,
+                    version: self.version.sbpf_version,
                     ..LoadOptions::default()
                 };
                 let program = Program::load(&name, &bytes, options)?;

@@ -44,7 +44,10 @@ impl CompiledProgram {
             key,
             symbols,
         } = generated::generate(&program.lowering(), options, &*isa)?;
-        let code = CodeMemory::seal(&code)?;
+        let code = match &symbols {
+            Some(symbols) => symbols.seal(&code)?,
+            None => CodeMemory::seal(&code)?,
+        };
         Ok(Self {
             _announced: symbols.map(|symbols| symbols.announce(&code)),
             program: program.clone(),

@@ -142,10 +142,20 @@ impl Program {
         limit: u64,
     ) -> Outcome {
         memory.make_stack(self.stack_length());
+        self.interpret_from_start(memory, helpers, limit)
+    }
+
+    /// [`Self::interpret`] on memory that has its stack.
+    pub(super) fn interpret_from_start(
+        &self,
+        memory: &Memory<'_>,
+        helpers: &mut Helpers<'_>,
+        limit: u64,
+    ) -> Outcome {
         memory.stack_cells().iter().for_each(|byte| byte.set(0));
         let start = self.meter(limit);
-        let mut interpreter =
-            Interpreter::new(self, memory, helpers, self.entry_registers(memory), start);
+        let registers = self.entry_registers(memory);
+        let mut interpreter = Interpreter::new(self, memory, helpers, registers, start);
         interpreter.pc = self.inner.entry as u32;
         let result = interpreter.run();
         Outcome::new(self, result, interpreter.pc, start, interpreter.meter)

@@ -10,15 +10,13 @@ use {
         memory::Memory,
         options::FRAME_SIZE,
     },
+    crate::native_stack,
     sbpf_runtime::{
         abi::Exception,
         run::{Entry, Exit, Frames, Run},
     },
     std::{cell::Cell, fmt, ops::Range},
 };
-
-/// Native stack that helpers and the slow paths may use beyond what compiled code does.
-const CALLBACK_STACK: usize = 256 << 10;
 
 /// A compiled program with memory and helpers, to be run again and again.
 pub struct Session<'s, 'm, 'h> {
@@ -28,8 +26,8 @@ pub struct Session<'s, 'm, 'h> {
     greatest_limit: u64,
     /// The program's stack.
     stack: &'s [Cell<u8>],
-    /// Native stack that an execution may take.
-    red_zone: usize,
+    /// Native stack that compiled code may take.
+    native_stack: usize,
     /// Where on the native stack there is that much below.
     ample: Range<usize>,
 }
@@ -63,7 +61,7 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
             registers,
             greatest_limit: program.meter(u64::MAX) as u64,
             stack: memory.stack_cells(),
-            red_zone: frame.saturating_mul(call_depth as usize) + CALLBACK_STACK,
+            native_stack: frame.saturating_mul(call_depth as usize),
             ample: 0..0,
         }
     }
@@ -91,15 +89,22 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
     /// Finds out about a part of the native stack, up to `here`, where the program was not run before.
     #[cold]
     fn run_elsewhere(&mut self, here: usize, limit: u64) -> Outcome {
-        let red_zone = self.red_zone;
-        let spare = stacker::remaining_stack().and_then(|left| left.checked_sub(red_zone));
-        match spare {
-            Some(spare) => {
-                self.ample = stack_pointer().saturating_sub(spare)..here + 1;
-                self.run_here(limit)
-            }
-            None => stacker::grow(red_zone + CALLBACK_STACK, || self.run_here(limit)),
+        let needed = native_stack::needed(self.native_stack);
+        let spare = stacker::remaining_stack().and_then(|left| left.checked_sub(needed));
+        if let Some(spare) = spare {
+            self.ample = stack_pointer().saturating_sub(spare)..here + 1;
+            return self.run_here(limit);
         }
+        // Where the system has no memory for a native stack, the interpreter does without.
+        native_stack::with(self.native_stack, || self.run_here(limit)).unwrap_or_else(|| {
+            let Machine {
+                program,
+                memory,
+                helpers,
+                ..
+            } = &mut self.run.host;
+            program.interpret_from_start(memory, helpers, limit)
+        })
     }
 
     fn run_here(&mut self, limit: u64) -> Outcome {

@@ -96,6 +96,9 @@ pub(crate) fn begin(
     if isa::hides_constants(&*isa, &program.dialect) {
         analysis.hide_constants(diversity.key());
     }
+    if options.guard_speculation {
+        analysis.guard_speculation();
+    }
     let entries: HashMap<_, _> = analysis.indirect_entries().into_iter().collect();
     let is_hidden = analysis.key.is_some();
     analysis.link_by_table(|units| {
@@ -268,6 +271,7 @@ impl Lazy {
             program: &program,
             facts: Arc::clone(&self.facts),
             key: self.key,
+            guards_speculation: self.options.guard_speculation,
             linkage: Linkage::Table(Table {
                 numbers: Arc::clone(&self.numbers),
                 together,

@@ -1,4 +1,4 @@
-//! Names of compiled functions for native tools: perf and gdb.
+//! Names of compiled functions for native tools: perf, gdb and valgrind.
 //!
 //! | file | its one idea |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | `perf_map` | a text file of addresses and names |
 //! | `jitdump` | a file of code and names |
 //! | `object_file` | an object file in memory, with symbols and unwind tables, for gdb |
+//! | `mapped_file` | a file that code is executed from, for valgrind |
 //!
 //! Functions are called by the name of the sBPF function and the pc that their code starts with,
 //! `transfer+120`. Nothing here can fail a compilation: what goes wrong is told once on standard
@@ -13,6 +14,8 @@
 
 #[cfg(target_os = "linux")]
 mod jitdump;
+#[cfg(all(target_os = "linux", feature = "gdb"))]
+mod mapped_file;
 #[cfg(feature = "gdb")]
 mod object_file;
 #[cfg(unix)]
@@ -48,11 +51,14 @@ pub enum NativeNameFormat {
     /// The interface through which gdb learns of code: names and unwind tables, and a symbol
     /// for each sBPF instruction, so that a backtrace shows pcs. Needs the feature `gdb`.
     Gdb,
+    /// A file that code is executed from, by which valgrind and its tools, callgrind among them, know
+    /// the names. Linux. Needs the feature `gdb`.
+    Valgrind,
 }
 
 impl NativeNameFormat {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::PerfMap, Self::JitDump, Self::Gdb];
+    pub const ALL: [Self; 4] = [Self::PerfMap, Self::JitDump, Self::Gdb, Self::Valgrind];
 
     /// Its name in the environment and on the command line.
     pub fn name(self) -> &'static str {
@@ -60,6 +66,7 @@ impl NativeNameFormat {
             Self::PerfMap => "perf-map",
             Self::JitDump => "jitdump",
             Self::Gdb => "gdb",
+            Self::Valgrind => "valgrind",
         }
     }
 }
@@ -72,7 +79,7 @@ impl fmt::Display for NativeNameFormat {
 
 /// A word that names no [`NativeNameFormat`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("names can't be given as {0:?}, only as perf-map, jitdump or gdb")]
+#[error("names can't be given as {0:?}, only as perf-map, jitdump, gdb or valgrind")]
 pub struct UnknownNativeNameFormat(String);
 
 impl FromStr for NativeNameFormat {

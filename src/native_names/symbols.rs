@@ -6,7 +6,7 @@ use {
     cranelift_codegen::isa::TargetIsa,
     sbpf_lowering::function::{Analysis, FunctionName},
     sbpf_runtime::code::CodeMemory,
-    std::collections::BTreeMap,
+    std::{collections::BTreeMap, io},
 };
 
 /// A function in the code of a program.
@@ -124,6 +124,22 @@ impl Symbols {
         }
     }
 
+    /// Makes the code executable, where a tool that reads names of files finds them.
+    ///
+    /// # Errors
+    /// When the operating system refuses the memory.
+    pub(crate) fn seal(&self, code: &[u8]) -> io::Result<CodeMemory> {
+        if !self.formats.contains(&NativeNameFormat::Valgrind) {
+            return CodeMemory::seal(code);
+        }
+        #[cfg(all(target_os = "linux", feature = "gdb"))]
+        match super::mapped_file::seal(self, code) {
+            Ok(memory) => return Ok(memory),
+            Err(error) => complain(&format!("valgrind: {error}")),
+        }
+        CodeMemory::seal(code)
+    }
+
     /// Tells all that are to know where the functions are: in `code`.
     pub(crate) fn announce(&self, code: &CodeMemory) -> Announced {
         #[cfg(not(any(unix, feature = "gdb")))]
@@ -143,6 +159,9 @@ impl Symbols {
                     }
                     Err(error) => complain(&format!("gdb: {error}")),
                 },
+                // It knows already.
+                #[cfg(all(target_os = "linux", feature = "gdb"))]
+                NativeNameFormat::Valgrind => {}
                 #[allow(unreachable_patterns, reason = "not every build has every format")]
                 absent => complain(&format!("{absent} is not in this build")),
             }

@@ -2,7 +2,7 @@
 
 use {
     super::{
-        engine::{self, Engine, HAND_WRITTEN, Outcome, Prepared},
+        engine::{self, Compilation, Engine, HAND_WRITTEN, Outcome, Prepared},
         layout::{Layout, RegionSpec, pattern},
         memory::Memory,
         program::Program,
@@ -56,6 +56,8 @@ pub struct Case {
     pub panics: bool,
     /// Whether all runs share one allocation, so that host addresses are equal.
     pub shared_memory: bool,
+    /// What this crate chooses when it compiles.
+    pub compilation: Compilation,
 }
 
 impl Case {
@@ -79,6 +81,7 @@ impl Case {
             sweep_limit: 200,
             panics: false,
             shared_memory: false,
+            compilation: Compilation::default(),
         }
     }
 
@@ -237,6 +240,7 @@ impl Case {
             &self.extra_syscalls,
             self.verify,
             &engines,
+            self.compilation,
         )
     }
 

@@ -40,6 +40,16 @@ pub enum Engine {
     Cranelift,
 }
 
+/// What this crate is free to choose when it compiles a program.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Compilation {
+    /// What the key and the layout follow from; by default the length of the text, so that failures
+    /// are the same when they are looked at again.
+    pub seed: Option<u64>,
+    /// Whether addresses depend on the checks of their ranges.
+    pub guard_speculation: bool,
+}
+
 /// An executable with its compiled forms.
 pub struct Prepared {
     /// The loaded program.
@@ -56,6 +66,7 @@ impl Prepared {
         extra_syscalls: &[String],
         verify: bool,
         engines: &[Engine],
+        compilation: Compilation,
     ) -> Result<Self, String> {
         let executable = program.load(config, extra_syscalls)?;
         if verify {
@@ -67,7 +78,7 @@ impl Prepared {
             compile_by_hand_written(&executable)?;
         }
         let compiled = if engines.contains(&Engine::Cranelift) {
-            Some(compile(&executable)?)
+            Some(compile(&executable, compilation)?)
         } else {
             None
         };
@@ -84,10 +95,11 @@ pub static LAZILY: AtomicBool = AtomicBool::new(false);
 /// Compiles with this crate; a panic is an error like any other.
 ///
 /// `SBPF_TEST_TARGET` names a machine whose code this one runs as well, to test that code;
-/// `SBPF_TEST_CACHE` a directory whose code is run where it has some. With `SBPF_TEST_LAZY` functions
-/// are compiled when they are called.
+/// `SBPF_TEST_CACHE` a directory whose code is run where it has some; with `SBPF_TEST_LAZY` functions
+/// are compiled when they are called, with `SBPF_TEST_GUARDS` speculation is guarded.
 pub fn compile(
     executable: &Executable<TestContext>,
+    compilation: Compilation,
 ) -> Result<CompiledProgram<TestContext>, String> {
     let mut options = CompileOptions::default();
     if let Ok(target) = std::env::var("SBPF_TEST_TARGET") {
@@ -96,8 +108,10 @@ pub fn compile(
     if let Some(directory) = std::env::var_os("SBPF_TEST_CACHE") {
         options.cache = Cache::in_directory(directory);
     }
-    // Failures have to be the same when they are looked at again.
-    options.seed = Some(executable.get_text_bytes().1.len() as u64);
+    let length = executable.get_text_bytes().1.len() as u64;
+    options.seed = Some(compilation.seed.unwrap_or(length));
+    options.guard_speculation =
+        compilation.guard_speculation || std::env::var_os("SBPF_TEST_GUARDS").is_some();
     let is_lazy = LAZILY.load(Relaxed) || std::env::var_os("SBPF_TEST_LAZY").is_some();
     let compile = || match is_lazy {
         true => CompiledProgram::compile_lazily(executable, &options),
@@ -249,12 +263,18 @@ fn assert_no_host_address(memory: &Memory, given: &[(usize, u64)], registers: &[
     }
 }
 
+/// What a panic carries that has no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payload(pub u64);
+
 /// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> String {
     if let Some(text) = panic.downcast_ref::<&str>() {
         (*text).to_string()
     } else if let Some(text) = panic.downcast_ref::<String>() {
         text.clone()
+    } else if let Some(payload) = panic.downcast_ref::<Payload>() {
+        format!("{payload:?}")
     } else {
         "(no text)".to_string()
     }

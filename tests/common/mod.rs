@@ -37,7 +37,7 @@ pub mod upstream;
 pub use {
     case::{Case, Failure, FailureKind, Verdict},
     context::{Event, TestContext},
-    engine::{Engine, Outcome},
+    engine::{Compilation, Engine, Outcome},
     layout::{Handler, Layout, RegionSpec, pattern},
     program::Program,
     solana_sbpf::{ebpf, program::SBPFVersion, vm::Config},

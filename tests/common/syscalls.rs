@@ -139,8 +139,11 @@ syscall!(
 );
 
 syscall!(
-    /// Panics.
+    /// Panics with text, or, if r1 is 44, with something else.
     Panic, "sys_panic", |_context, arguments| {
+        if arguments[0] == 44 {
+            std::panic::panic_any(engine::Payload(44));
+        }
         panic!("syscall panicked with {}", arguments[0])
     }
 );
@@ -175,6 +178,7 @@ fn nested(engine: Engine, text: &str, arguments: [u64; 2]) -> (u64, SyscallResul
         &[],
         true,
         &[engine],
+        engine::Compilation::default(),
     )
     .expect("the nested program compiles");
     let layout = Layout::standard(&config, version, &[]);

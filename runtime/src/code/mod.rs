@@ -5,6 +5,7 @@
 //! | `unix` | Linux and the like: mapped, written, then protected |
 //! | `windows` | the same with Windows' functions |
 //! | `apple` | Apple silicon: writable for one thread at a time |
+//! | `from_file` | Linux: mapped from a file, for tools that read its symbols |
 //! | `mapping` | what Unix systems have in common |
 //! | `growing` | functions added one by one, on fresh pages, and the tables that lead to them |
 //! | `instruction_cache` | what arm64 takes to execute what was just written |
@@ -19,11 +20,15 @@ mod platform;
 #[path = "windows.rs"]
 mod platform;
 
+#[cfg(target_os = "linux")]
+mod from_file;
 mod growing;
 mod instruction_cache;
 #[cfg(unix)]
 pub(crate) mod mapping;
 
+#[cfg(target_os = "linux")]
+pub use from_file::FileLayout;
 pub use growing::GrowingCode;
 pub(crate) use instruction_cache::synchronize;
 

@@ -31,8 +31,8 @@ use {
     super::{
         ebpf::compare::{Outputs, Request},
         failure::Failure,
-        program::Version,
         run::{DialectChoice, Printout, refuse},
+        shared::{InputArguments, VersionArgument},
     },
     clap::{Args, ValueEnum},
     counter::InstructionCounter,
@@ -76,6 +76,7 @@ Exit status:
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
     /// ELF files, assembly texts or bundled samples; all workloads and real programs when left out
+    #[arg(id = "program", value_name = "PROGRAMS")]
     programs: Vec<PathBuf>,
     /// The instruction set; eBPF has workloads of its own, and its programs are ELF files, plain
     /// instructions or C
@@ -93,25 +94,15 @@ pub(crate) struct CompareArguments {
     /// Only running programs, or only compiling them
     #[arg(long, value_name = "PART")]
     only: Option<Part>,
-    /// File with the bytes of the input region, for programs
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "programs",
-        conflicts_with = "accounts"
-    )]
-    input: Option<PathBuf>,
-    /// JSON document with accounts and instruction data, for programs (see run --help)
-    #[arg(long, value_name = "JSON", requires = "programs")]
-    accounts: Option<PathBuf>,
-    /// Version of assembly text [default: v3]
-    #[arg(long, value_name = "VERSION", value_enum, requires = "programs")]
-    sbpf_version: Option<Version>,
+    #[command(flatten)]
+    on: InputArguments,
+    #[command(flatten)]
+    version: VersionArgument,
     /// eBPF: the program with this name of a section or function [default: the first]
-    #[arg(long, value_name = "NAME", requires = "programs")]
+    #[arg(long, value_name = "NAME", requires = "program")]
     section: Option<String>,
     /// eBPF: the memory of programs, as bytes in hexadecimal or as a file
-    #[arg(long, value_name = "HEX|FILE", requires = "programs")]
+    #[arg(long, value_name = "HEX|FILE", requires = "program")]
     mem: Option<String>,
     /// Writes all figures, with their spread, to this file
     #[arg(long, value_name = "FILE")]
@@ -151,9 +142,9 @@ impl CompareArguments {
     fn of_sbpf(&self) -> [(&'static str, bool); 4] {
         [
             ("--only", self.only.is_some()),
-            ("--input", self.input.is_some()),
-            ("--accounts", self.accounts.is_some()),
-            ("--sbpf-version", self.sbpf_version.is_some()),
+            ("--input", self.on.input.is_some()),
+            ("--accounts", self.on.accounts.is_some()),
+            ("--sbpf-version", self.version.sbpf_version.is_some()),
         ]
     }
 

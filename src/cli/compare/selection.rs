@@ -10,7 +10,7 @@ use {
         subject::{Family, Subject},
         workloads::{self, Workload},
     },
-    crate::cli::{failure::Failure, input::Input, samples::Sample},
+    crate::cli::{failure::Failure, samples::Sample},
     std::{ffi::OsStr, rc::Rc},
 };
 
@@ -88,9 +88,10 @@ impl Selection {
 
     /// What the command line names.
     fn given(arguments: &CompareArguments) -> Result<Self, Failure> {
-        let input = Input::read(arguments.input.as_deref(), arguments.accounts.as_deref())?;
-        let load =
-            |word: &OsStr| real::given(word.as_ref(), arguments.sbpf_version, &input).map(Rc::new);
+        let input = arguments.on.read()?;
+        let load = |word: &OsStr| {
+            real::given(word.as_ref(), arguments.version.sbpf_version, &input).map(Rc::new)
+        };
         let words = arguments.programs.iter().map(|word| word.as_os_str());
         let subjects = words.map(load).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {

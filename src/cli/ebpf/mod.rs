@@ -44,7 +44,7 @@ impl EbpfEngine {
     }
 }
 
-/// A program of a file: ELF, or else plain instructions.
+/// A program of a file: ELF, or else plain instructions; how it is to be compiled, it keeps.
 ///
 /// # Errors
 /// When it is none.

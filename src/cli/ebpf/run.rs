@@ -50,6 +50,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
     let name = path.display().to_string();
     let bytes = read_program(path)?;
     let mut options = Options::default();
+    options.compile.seed = arguments.seed;
+    options.compile.guard_speculation = arguments.guard_speculation;
     if !arguments.native_names.is_empty() {
         let formats = &mut options.compile.native_names.formats;
         formats.clone_from(&arguments.native_names);

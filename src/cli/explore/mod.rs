@@ -36,7 +36,8 @@ Examples:
 
 The page shows side by side, with lines linked by hovering and clicking: the program's
 instructions in blocks with their costs; what the meter and the memory checks became; Cranelift IR;
-machine code for x86_64 and arm64; on x86_64 the code of the hand-written JIT, with the random
+machine code for x86_64 and arm64, constants hidden as they are when it is compiled, with the key of
+seed 0; on x86_64 the code of the hand-written JIT, with the random
 no-ops and the blinded constants that validators run it with. It needs no network and no server.
 Its address keeps what is shown, for links: #f=NAME|PC, &pc=PC, &q=SEARCH, &view=code|flow|calls,
 &columns=sbpf,checks,clif,x86_64,aarch64,hand-written.

@@ -15,7 +15,8 @@ pub use {
 
 use {
     super::{DumpError, names},
-    crate::{CompileError, CompileOptions, config, isa},
+    crate::{CompileError, CompileOptions, config, diversity::Diversity, isa},
+    cranelift_codegen::isa::OwnedTargetIsa,
     rayon::prelude::*,
     sbpf_lowering::{comments::Names, decode::Program, function::Analysis, units::UnitId},
     solana_sbpf::{elf::Executable, vm::ContextObject},
@@ -88,13 +89,27 @@ fn examine_program<T: Send>(
     each: impl Fn(UnitPart) -> T + Sync,
 ) -> Result<(ProgramPart, Vec<T>), DumpError> {
     let analysis = sbpf_lowering::analyse(program).map_err(CompileError::from)?;
-    let options = CompileOptions::default();
+    // As in a dump, the same each time.
+    let options = CompileOptions {
+        seed: Some(0),
+        ..CompileOptions::default()
+    };
     let machines = targets
         .iter()
         .map(|target| isa::target(target, &options))
         .collect::<Result<Vec<_>, _>>()?;
+    let hides = |isa: &OwnedTargetIsa| isa::hides_constants(&**isa, &program.dialect);
+    let hidden = if machines.iter().any(hides) {
+        let mut hidden = sbpf_lowering::analyse(program).map_err(CompileError::from)?;
+        let diversity = Diversity::new(&options, program.dialect.padding_rate)?;
+        hidden.hide_constants(diversity.key());
+        Some(hidden)
+    } else {
+        None
+    };
     let examination = unit::Examination {
         analysis: &analysis,
+        hidden: hidden.as_ref(),
         names,
         machines: &machines,
         functions: functions(&analysis),

@@ -2,7 +2,7 @@
 
 use {
     super::{DumpError, MemoryCheck, checks},
-    crate::functions,
+    crate::{functions, isa},
     cranelift_codegen::{Context, isa::OwnedTargetIsa},
     cranelift_frontend::FunctionBuilderContext,
     sbpf_lowering::{
@@ -109,6 +109,8 @@ pub struct InsnPart {
 /// What all units are examined with.
 pub(super) struct Examination<'a> {
     pub(super) analysis: &'a Analysis<'a>,
+    /// The same for machines on which the program's constants are hidden.
+    pub(super) hidden: Option<&'a Analysis<'a>>,
     pub(super) names: &'a Names,
     pub(super) machines: &'a [OwnedTargetIsa],
     /// For each unit the pc of its function.
@@ -134,7 +136,8 @@ impl Examination<'_> {
         for (index, machine) in self.machines.iter().enumerate() {
             let mut context = Context::new();
             let mut comments = Comments::new(index == 0);
-            self.analysis.lower(
+            let analysis = self.analysis_for(machine);
+            analysis.lower(
                 FunctionName::Unit(id),
                 machine.frontend_config(),
                 &mut frontend,
@@ -143,13 +146,18 @@ impl Examination<'_> {
                 &mut comments,
             );
             if index == 0 {
-                part.clif = comments.annotate_lines(self.analysis, self.names, &context.func);
+                part.clif = comments.annotate_lines(analysis, self.names, &context.func);
             }
             let name = FunctionName::Unit(id);
-            functions::compile(self.analysis, name, &**machine, &mut context)?;
+            functions::compile(analysis, name, &**machine, &mut context)?;
             part.machines.push(self.machine(machine, &context)?);
         }
         Ok(part)
+    }
+
+    fn analysis_for(&self, machine: &OwnedTargetIsa) -> &Analysis<'_> {
+        let hides = isa::hides_constants(&**machine, &self.analysis.program.dialect);
+        self.hidden.filter(|_| hides).unwrap_or(self.analysis)
     }
 
     #[cfg(feature = "disassembly")]

@@ -16,6 +16,7 @@ mod common;
 #[path = "../../ebpf/random.rs"]
 mod ebpf_generator;
 
+pub mod coverage;
 pub mod findings;
 pub mod minimise;
 pub mod mutation;

@@ -7,10 +7,12 @@ use {
     comfy_table::Table,
     sbpf_fuzz::{
         Divergence, TARGETS, Target,
+        coverage::{self, Coverage},
         findings::{self, Findings},
         named,
         runner::{self, Plan, Totals},
     },
+    serde::{Deserialize, Serialize},
     std::{
         collections::BTreeMap,
         env, fs,
@@ -71,6 +73,14 @@ Exit status:
   1  a divergence, a panic, a crash or a hang; the last lines name its file
   2  bad arguments";
 
+/// What a worker hands over.
+#[derive(Debug, Serialize, Deserialize)]
+struct Report {
+    targets: Vec<Totals>,
+    /// Of the whole process.
+    coverage: Option<Coverage>,
+}
+
 /// Seeds of each target that are written for other fuzzers.
 const WRITTEN: usize = 24;
 
@@ -115,8 +125,12 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     if arguments.worker {
         // Panics are reported with their input; thousands of backtraces would only hide them.
         std::panic::set_hook(Box::new(|_| {}));
-        let totals = runner::run(&plan).map_err(|error| error.to_string())?;
-        let json = serde_json::to_string(&totals).map_err(|error| error.to_string())?;
+        let targets = runner::run(&plan).map_err(|error| error.to_string())?;
+        let report = Report {
+            targets,
+            coverage: coverage::so_far(),
+        };
+        let json = serde_json::to_string(&report).map_err(|error| error.to_string())?;
         println!("{json}");
         return Ok(true);
     }
@@ -199,17 +213,18 @@ fn supervise(arguments: &Arguments, plan: &Plan) -> Result<bool, String> {
     if !status.success() {
         return lost(plan, &format!("the process ended with {status}"));
     }
-    let totals: Vec<Totals> =
-        serde_json::from_str(&output).map_err(|error| format!("the worker's totals: {error}"))?;
+    let report: Report =
+        serde_json::from_str(&output).map_err(|error| format!("the worker's report: {error}"))?;
     if arguments.json {
         println!(
             "{}",
-            serde_json::to_string_pretty(&totals).unwrap_or_default()
+            serde_json::to_string_pretty(&report).unwrap_or_default()
         );
     } else {
-        print(&totals);
+        print(&report);
     }
-    Ok(totals.iter().all(|totals| totals.divergences.is_empty()))
+    let mut targets = report.targets.iter();
+    Ok(targets.all(|totals| totals.divergences.is_empty()))
 }
 
 /// Waits for `child`; if it has not ended at `end`, ends it.
@@ -249,7 +264,8 @@ fn lost(plan: &Plan, why: &str) -> Result<bool, String> {
     Ok(false)
 }
 
-fn print(totals: &[Totals]) {
+fn print(report: &Report) {
+    let totals = &report.targets;
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header([
@@ -281,9 +297,13 @@ fn print(totals: &[Totals]) {
     let executions: u64 = totals.iter().map(|totals| totals.executions).sum();
     let ran: u64 = totals.iter().map(|totals| totals.ran).sum();
     println!("{executions} executions, {ran} of them ran on all engines");
-    println!(
-        "observations are distinct opcodes with endings, lengths and messages; not code coverage"
-    );
+    match report.coverage {
+        Some(Coverage { reached, regions }) => println!(
+            "coverage: {reached} of {regions} regions of this workspace's code ({:.1} %)",
+            100.0 * reached as f64 / regions.max(1) as f64
+        ),
+        None => println!("coverage: not counted in this build; .ci/fuzz counts it"),
+    }
     for totals in totals {
         for path in &totals.divergences {
             println!("divergence: {}", path.display());

@@ -1,11 +1,13 @@
 //! Feeds targets on stable Rust: mutations of what has shown something new, for a given time.
 //!
-//! There is no instrumentation. What stands for coverage is what targets observe, mostly which
-//! opcodes were in a program that ended in which way ([`Observation`](crate::Observation)).
+//! An input has shown something new if the target observed it, mostly an opcode in a program that ended
+//! in another way ([`Observation`](crate::Observation)), or if code was executed that no input had
+//! reached, where that is counted ([`coverage`]).
 
 use {
     crate::{
-        Divergence, Target, findings::Findings, minimise::minimise, mutation, target::FEATURES,
+        Divergence, Target, coverage, findings::Findings, minimise::minimise, mutation,
+        target::FEATURES,
     },
     rand::{Rng, SeedableRng, seq::IndexedRandom},
     rand_chacha::ChaCha8Rng,
@@ -119,6 +121,8 @@ struct Worker {
     seed: u64,
     current: File,
     turns: Vec<Turns>,
+    /// Regions of code that were reached, if that is counted.
+    reached: usize,
 }
 
 /// A target on one thread.
@@ -156,6 +160,7 @@ impl Worker {
             seed,
             current: File::create(plan.findings.current(number))?,
             turns: turns.collect(),
+            reached: 0,
         })
     }
 
@@ -170,7 +175,13 @@ impl Worker {
             let start = Instant::now();
             let turn_end = end.min(start + TURN * turn.target.share);
             while Instant::now() < turn_end {
-                step(turn, &self.plan, self.seed, &mut self.current)?;
+                step(
+                    turn,
+                    &self.plan,
+                    self.seed,
+                    &mut self.current,
+                    &mut self.reached,
+                )?;
             }
             turn.totals.seconds += start.elapsed().as_secs_f64();
         }
@@ -179,7 +190,13 @@ impl Worker {
 }
 
 /// One execution.
-fn step(turn: &mut Turns, plan: &Plan, seed: u64, current: &mut File) -> io::Result<()> {
+fn step(
+    turn: &mut Turns,
+    plan: &Plan,
+    seed: u64,
+    current: &mut File,
+    reached: &mut usize,
+) -> io::Result<()> {
     let target = turn.target;
     let input = turn.next();
     leave(current, target, &input)?;
@@ -195,7 +212,10 @@ fn step(turn: &mut Turns, plan: &Plan, seed: u64, current: &mut File) -> io::Res
                     .write(target.name, seed, &input, &Divergence(report))?;
                 turn.totals.rival_divergences.push(path);
             }
-            let mut is_new = false;
+            let now = coverage::so_far().map_or(0, |coverage| coverage.reached);
+            // What another thread has just reached counts too: that keeps an input too many.
+            let mut is_new = now > *reached;
+            *reached = now;
             for feature in observation.features {
                 let seen = &mut turn.seen[usize::from(feature)];
                 is_new |= !*seen;

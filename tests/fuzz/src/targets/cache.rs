@@ -1,7 +1,7 @@
 //! Stored code that was damaged: it is noticed, told, and never run.
 
 use {
-    super::choices::Choices,
+    super::choices::{self, Choices},
     crate::{
         Divergence, Observation, Target,
         common::{Case, TestContext, surroundings::random_case},
@@ -17,7 +17,7 @@ pub(super) const TARGET: Target = Target {
     name: "cache",
     about: "files of the cache, truncated, flipped and spliced",
     unit: 4,
-    seeds: Vec::new,
+    seeds: || choices::seeds(64),
     longest: 256,
     share: 10,
     run,

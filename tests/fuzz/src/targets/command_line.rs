@@ -57,7 +57,8 @@ static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// Words that mean something somewhere.
-const WORDS: [&str; 62] = [
+const WORDS: [&str; 63] = [
+    "--guard-speculation",
     "--dialect",
     "ebpf",
     "sbpf",
@@ -150,6 +151,10 @@ fn run(input: &[u8]) -> Result<Observation, Divergence> {
     fs::write(&other, damage(ACCOUNTS.as_bytes().to_vec(), random)).expect("there is room");
 
     let mut arguments = vec![pick(random, &COMMANDS).to_string()];
+    if arguments[0] == "run" {
+        // Code has to be the same when the input is looked at again.
+        arguments.push(format!("--seed={}", random.next_u32()));
+    }
     for _ in 0..random.random_range(0..6) {
         arguments.push(match random.random_range(0..8) {
             0 | 1 => file.display().to_string(),

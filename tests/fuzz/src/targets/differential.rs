@@ -1,6 +1,7 @@
 //! A case on all engines, at several budgets.
 
 use {
+    super::head::Head,
     crate::{
         Divergence, Observation,
         common::{
@@ -14,9 +15,11 @@ use {
 };
 
 /// Compares `case` at the cap, at what it needed then, below, above, and at a budget in between that
-/// `salt` picks. Some cases that end by themselves run without the meter too.
-pub(super) fn compare(mut case: Case, salt: u64) -> Result<Observation, Divergence> {
+/// the salt picks. Some cases that end by themselves run without the meter too.
+pub(super) fn compare(mut case: Case, head: &Head) -> Result<Observation, Divergence> {
+    let salt = head.salt;
     case.budget = CAP;
+    case.compilation = head.compilation;
     let budgets = |count: u64| {
         let between = salt % (count + 1);
         let mut budgets = vec![between, count.saturating_sub(1), count, count + 1];

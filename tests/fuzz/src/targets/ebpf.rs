@@ -1,6 +1,7 @@
 //! Bytes as standard eBPF: what the verifier takes does the same compiled and interpreted.
 
 use {
+    super::head::Head,
     crate::{
         Divergence, Observation, Target,
         agreement::{Case, Observed},
@@ -25,36 +26,35 @@ pub(super) const TARGET: Target = Target {
 /// Instructions after which programs are cut off.
 const LIMIT: u64 = 3000;
 
-/// Bytes before the instructions.
-const HEADER: usize = 8;
-
 fn seeds() -> Vec<Vec<u8>> {
     (0..200u64)
         .map(|seed| {
             let text = ebpf_generator::program(9_000 + seed, seed % 4 == 0);
-            let header = [seed as u8, 0, 64, 0, 0, 0, 0, 0];
-            [&header[..], text.as_flattened()].concat()
+            let head = [0, 0, 0, 0, 0, 64, 0, seed as u8];
+            [&head[..], text.as_flattened()].concat()
         })
         .collect()
 }
 
 fn run(input: &[u8]) -> Result<Observation, Divergence> {
-    let Some((header, text)) = input.split_first_chunk::<HEADER>() else {
+    let Some((head, text)) = Head::split(input) else {
         return Ok(Observation::default());
     };
-    let program = match Program::from_bytes(text, &options(header[1])) {
+    let program = match Program::from_bytes(text, &options(&head)) {
         Ok(program) => program,
         Err(error) => return Ok(refused(&error)),
     };
-    compare(program, header)
+    compare(program, &head)
 }
 
-/// Options that `choice` picks.
-pub(super) fn options(choice: u8) -> Options {
+/// Options that an input picks.
+pub(super) fn options(head: &Head) -> Options {
     let mut compile = CompileOptions::default();
     compile.cache = Cache::none();
+    compile.seed = head.compilation.seed;
+    compile.guard_speculation = head.compilation.guard_speculation;
     Options {
-        call_depth: 1 + u32::from(choice % 9),
+        call_depth: 1 + u32::from(head.more[0] % 9),
         compile,
         ..Options::default()
     }
@@ -73,13 +73,14 @@ pub(super) fn refused(error: &dyn std::fmt::Display) -> Observation {
 }
 
 /// Runs both engines at the limit, at what was needed then, below, and in between.
-pub(super) fn compare(program: Program, header: &[u8; 8]) -> Result<Observation, Divergence> {
+pub(super) fn compare(program: Program, head: &Head) -> Result<Observation, Divergence> {
+    let [_, _, context, map, _] = head.more;
     let compiled = program
         .compile()
         .map_err(|error| Divergence(format!("compilation failed: {error}")))?;
     let case = Case {
-        context: (0..header[2]).collect(),
-        map: vec![header[3]; 64],
+        context: (0..context).collect(),
+        map: vec![map; 64],
         program,
     };
     let at = |limit: u64| -> Result<Observed, Divergence> {
@@ -95,8 +96,7 @@ pub(super) fn compare(program: Program, header: &[u8; 8]) -> Result<Observation,
     };
     let observed = at(LIMIT)?;
     let count = observed.outcome.instructions;
-    let salt = u64::from(u16::from_le_bytes([header[4], header[5]]));
-    for limit in [count, count.saturating_sub(1), salt % (count + 1)] {
+    for limit in [count, count.saturating_sub(1), head.salt % (count + 1)] {
         at(limit)?;
     }
     Ok(observe(&case.program, &observed))

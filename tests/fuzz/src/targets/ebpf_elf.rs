@@ -1,7 +1,10 @@
 //! ELF files of standard eBPF with bytes changed.
 
 use {
-    super::ebpf::{compare, options, refused},
+    super::{
+        ebpf::{compare, options, refused},
+        head::Head,
+    },
     crate::{Divergence, Observation, Target, common::upstream},
     sbpf_cranelift::ebpf::{Program, programs},
 };
@@ -16,30 +19,27 @@ pub(super) const TARGET: Target = Target {
     run,
 };
 
-/// Bytes before the file.
-const HEADER: usize = 8;
-
 /// What clang made of a program with a map, as `rbpf` ships it.
 fn seeds() -> Vec<Vec<u8>> {
     let directory = upstream::package_directory("rbpf", "0.4.1");
     let file = directory.join("examples/load_elf__block_a_port.o");
     let bytes = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     (0..8u8)
-        .map(|choice| [&[choice, choice, 64, 0, 0, 0, 0, 0][..], &bytes].concat())
+        .map(|choice| [&[0, 0, 0, choice, choice, 64, 0, 0][..], &bytes].concat())
         .collect()
 }
 
 fn run(input: &[u8]) -> Result<Observation, Divergence> {
-    let Some((header, file)) = input.split_first_chunk::<HEADER>() else {
+    let Some((head, file)) = Head::split(input) else {
         return Ok(Observation::default());
     };
     // Some of them by name.
     let names = programs(file);
     let names = names.as_deref().unwrap_or_default();
-    let name = names.get(usize::from(header[0]));
+    let name = names.get(usize::from(head.more[1]));
     let name = name.map(|name| name.section.as_str());
-    match Program::from_elf(file, name, &options(header[1])) {
-        Ok(program) => compare(program, header),
+    match Program::from_elf(file, name, &options(&head)) {
+        Ok(program) => compare(program, &head),
         Err(error) => Ok(refused(&error)),
     }
 }

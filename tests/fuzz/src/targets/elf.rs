@@ -1,7 +1,10 @@
 //! ELF files of real programs with a few bytes changed: loaded, verified, compiled, run.
 
 use {
-    super::differential::{compare, refused},
+    super::{
+        differential::{compare, refused},
+        head::Head,
+    },
     crate::{
         Divergence, Observation, Target,
         common::{
@@ -78,15 +81,16 @@ fn files(files: Vec<(String, Vec<u8>)>) -> Vec<File> {
 fn seeds(files: &[File]) -> Vec<Vec<u8>> {
     let numbers = 0..files.len() as u8;
     let seeds =
-        numbers.flat_map(|number| (0..4).map(move |flags| vec![number, flags, 0, 0, 0, 0, 0, 0]));
+        numbers.flat_map(|number| (0..4).map(move |flags| vec![0, 1, 0, number, flags, 0, 0, 0]));
     seeds.collect()
 }
 
 fn run(files: &[File], input: &[u8]) -> Result<Observation, Divergence> {
-    let Some((header, changes)) = input.split_first_chunk::<CHANGE>() else {
+    let Some((head, changes)) = Head::split(input) else {
         return Ok(Observation::default());
     };
-    let number = usize::from(header[0]) % files.len();
+    let [number, flags, input, ..] = head.more;
+    let number = usize::from(number) % files.len();
     let mut bytes = files[number].bytes.clone();
     for change in changes.as_chunks::<CHANGE>().0 {
         apply(&mut bytes, *change);
@@ -94,11 +98,11 @@ fn run(files: &[File], input: &[u8]) -> Result<Observation, Divergence> {
     let mut case = Case::elf(SBPFVersion::V0, bytes)
         .configure(host_config)
         .configure(|config| {
-            config.optimize_rodata = header[1] & 1 != 0;
-            config.aligned_memory_mapping = header[1] & 2 != 0;
+            config.optimize_rodata = flags & 1 != 0;
+            config.aligned_memory_mapping = flags & 2 != 0;
             config.max_call_depth = 8;
         })
-        .input(pattern(header[2], 64 + usize::from(header[2])));
+        .input(pattern(input, 64 + usize::from(input)));
     case.extra_syscalls = files[number].imports.clone();
     let executable = match case.program.load(&case.config, &case.extra_syscalls) {
         Ok(executable) => executable,
@@ -106,13 +110,13 @@ fn run(files: &[File], input: &[u8]) -> Result<Observation, Divergence> {
     };
     case.version = executable.get_sbpf_version();
     if let Err(error) = executable.verify::<RequisiteVerifier>() {
-        return match engine::compile(&executable) {
+        return match engine::compile(&executable, head.compilation) {
             Err(message) if message.contains("panicked") => Err(Divergence(message)),
             _ => Ok(refused(&error.to_string())),
         };
     }
-    let mut observation = compare(case, u64::from(header[3]) + 1)?;
-    observation.see((number, header[1] & 3));
+    let mut observation = compare(case, &head)?;
+    observation.see((number, flags & 3));
     Ok(observation)
 }
 

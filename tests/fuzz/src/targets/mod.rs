@@ -8,6 +8,7 @@ mod ebpf;
 mod ebpf_elf;
 mod elf;
 mod grammar;
+mod head;
 mod raw;
 mod regions;
 

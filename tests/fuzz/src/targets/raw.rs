@@ -1,7 +1,10 @@
 //! Bytes as instructions: what the verifier takes runs everywhere, the rest must be refused.
 
 use {
-    super::differential::{compare, refused},
+    super::{
+        differential::{compare, refused},
+        head::Head,
+    },
     crate::{
         Divergence, Observation, Target,
         common::{
@@ -21,9 +24,6 @@ pub(super) const TARGET: Target = Target {
     run,
 };
 
-/// Bytes before the instructions.
-const HEADER: usize = 8;
-
 /// Functions that a program may have.
 const FUNCTIONS: usize = 32;
 
@@ -35,51 +35,53 @@ fn seeds() -> Vec<Vec<u8>> {
             let Program::Raw { text, .. } = &case.program else {
                 return None;
             };
-            let header = [number, seed as u8, 2, 3, seed as u8 % 7, seed as u8, 0, 0];
-            (text.len() + HEADER <= TARGET.longest).then(|| [&header[..], text].concat())
+            let seed = seed as u8;
+            let head = [number, seed, 0, seed, 2, 3, seed % 7, 0];
+            (text.len() + head.len() <= TARGET.longest).then(|| [&head[..], text].concat())
         })
     });
     programs.collect()
 }
 
 fn run(input: &[u8]) -> Result<Observation, Divergence> {
-    let Some((header, text)) = input.split_first_chunk::<HEADER>() else {
+    let Some((head, text)) = Head::split(input) else {
         return Ok(Observation::default());
     };
-    let case = case(*header, text);
+    let case = case(&head, text);
     // What is refused must not make the compiler panic either.
     let executable = match case.program.load(&case.config, &[]) {
         Ok(executable) => executable,
         Err(message) => return Ok(refused(&message)),
     };
     if let Err(error) = executable.verify::<RequisiteVerifier>() {
-        return match engine::compile(&executable) {
+        return match engine::compile(&executable, head.compilation) {
             Err(message) if message.contains("panicked") => Err(Divergence(message)),
             _ => Ok(refused(&error.to_string())),
         };
     }
-    compare(case, u64::from(u16::from_le_bytes([header[5], header[6]])))
+    compare(case, &head)
 }
 
-fn case(header: [u8; HEADER], text: &[u8]) -> Case {
-    let version = SBPFVersion::ALL[usize::from(header[0]) % SBPFVersion::ALL.len()];
-    let flag = |bit: u8| header[1] & (1 << bit) != 0;
+fn case(head: &Head, text: &[u8]) -> Case {
+    let version = head.version;
+    let [flags, frame_size, depth, kinds, input] = head.more;
+    let flag = |bit: u8| flags & (1 << bit) != 0;
     let functions = functions(version, text)
         .into_iter()
         .map(|pc| (pc as u32, format!("function_{pc}"), pc))
         .collect();
     let mut case = Case::raw(version, text.to_vec(), functions).configure(|config| {
-        config.stack_frame_size = [64, 256, 512, 4096][usize::from(header[2]) % 4];
-        config.max_call_depth = 1 + usize::from(header[3] % 16);
+        config.stack_frame_size = [64, 256, 512, 4096][usize::from(frame_size) % 4];
+        config.max_call_depth = 1 + usize::from(depth % 16);
         config.enable_stack_frame_gaps = flag(0);
         config.aligned_memory_mapping = flag(1);
     });
-    case.input = pattern(header[7], 64 + usize::from(header[7]));
+    case.input = pattern(input, 64 + usize::from(input));
     case = case.memory(|layout| {
         let mut layout = layout.replacing(RegionSpec::writable(MM_HEAP_START, pattern(2, 512)));
         for region in &mut layout.regions {
             region.reserve = if flag(2) { 300 } else { 0 };
-            region.payload = flag(3).then_some(u16::from(header[4] & 1));
+            region.payload = flag(3).then_some(u16::from(kinds & 1));
         }
         let handlers = [
             Handler::None,
@@ -91,11 +93,11 @@ fn case(header: [u8; HEADER], text: &[u8]) -> Case {
         layout
             .with_spare(pattern(7, 1024))
             .with_spare(pattern(8, 96))
-            .with_handler(handlers[usize::from(header[4]) % handlers.len()])
+            .with_handler(handlers[usize::from(kinds) % handlers.len()])
     });
     for register in [0, 2, 3, 4, 5, 6, 7, 8, 9] {
         let value = [0, u64::MAX, MM_HEAP_START + 8, MM_INPUT_START + 3];
-        let choice = usize::from(header[4] >> (register % 4)) % value.len();
+        let choice = usize::from(kinds >> (register % 4)) % value.len();
         case = case.register(register, value[choice]);
     }
     case

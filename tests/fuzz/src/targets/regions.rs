@@ -1,7 +1,11 @@
 //! Accesses between syscalls and handlers that move, shrink, grow and lock regions.
 
 use {
-    super::{choices::Choices, differential::compare},
+    super::{
+        choices::{self, Choices},
+        differential::compare,
+        head::Head,
+    },
     crate::{
         Divergence, Observation, Target,
         common::{Case, Handler, Layout, RegionSpec, Size, Text, pattern},
@@ -14,7 +18,7 @@ pub(super) const TARGET: Target = Target {
     name: "regions",
     about: "regions that move, shrink, grow and are locked while programs use them",
     unit: 1,
-    seeds: Vec::new,
+    seeds: || choices::seeds(256),
     longest: 512,
     share: 25,
     run,
@@ -32,14 +36,15 @@ const HANDLERS: [Handler; 5] = [
 const SPARE: u64 = 4096;
 
 fn run(input: &[u8]) -> Result<Observation, Divergence> {
-    let Some((head, choices)) = input.split_first_chunk::<4>() else {
+    let Some((head, choices)) = Head::split(input) else {
         return Ok(Observation::default());
     };
-    let version = SBPFVersion::ALL[usize::from(head[0]) % SBPFVersion::ALL.len()];
+    let version = head.version;
     let random = &mut Choices::new(choices);
-    let frame_size = [64, 256, 4096][usize::from(head[3]) % 3];
-    let depth = [1, 2, 5][usize::from(head[3] >> 2) % 3];
-    let (gaps, aligned) = (head[3] & 32 != 0, head[3] & 64 != 0);
+    let [frames, flags, ..] = head.more;
+    let frame_size = [64, 256, 4096][usize::from(frames) % 3];
+    let depth = [1, 2, 5][usize::from(frames >> 2) % 3];
+    let (gaps, aligned) = (flags & 1 != 0, flags & 2 != 0);
     let mut case = Case::text(&Text::new(version), &[]).configure(|config| {
         config.stack_frame_size = frame_size;
         config.max_call_depth = depth;
@@ -58,7 +63,7 @@ fn run(input: &[u8]) -> Result<Observation, Divergence> {
         .collect();
     case.program = Case::raw(version, text, functions).program;
     case.layout = Some(layout);
-    compare(case, u64::from(u16::from_le_bytes([head[1], head[2]])))
+    compare(case, &head)
 }
 
 fn pick<T: Copy>(random: &mut dyn RngCore, choices: &[T]) -> T {

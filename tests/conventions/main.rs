@@ -278,14 +278,17 @@ fn every_budget_is_left_to_the_interpreter() {
 
 #[test]
 fn a_meter_that_may_not_last_is_passed_on_with_the_result() {
+    // The function is not of one block, which would be inlined.
     let text = "entrypoint:
         call function_target
         add64 r0, 1
         exit
         function_target:
         mov64 r0, 7
+        jne r0, 7, out
+        out:
         exit";
-    for_all(SBPFVersion::V3, text, 4, |target, session, returned| {
+    for_all(SBPFVersion::V3, text, 5, |target, session, returned| {
         assert!(returned < 0, "{target}: {returned}");
         let short = Event::Short {
             pc: 1,

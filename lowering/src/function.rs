@@ -50,15 +50,12 @@ use {
         units::{UnitId, Units},
     },
     cranelift_codegen::ir::{
-        AbiParam, Block, FuncRef, Function, InstBuilder, MemFlagsData, Signature, SourceLoc, Type,
-        UserFuncName, Value, types::I64,
+        AbiParam, Block, FuncRef, Function, MemFlagsData, Signature, SourceLoc, UserFuncName,
+        Value, types::I64,
     },
     cranelift_codegen::isa::{CallConv, TargetFrontendConfig},
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable},
-    sbpf_runtime::{
-        abi::{FRAME_POINTER, offset},
-        site::{AccessSite, CallSite, RegisterSet},
-    },
+    sbpf_runtime::site::{AccessSite, CallSite, RegisterSet},
     std::{collections::HashMap, ops::Deref, sync::Arc},
 };
 
@@ -178,7 +175,7 @@ pub(crate) struct FunctionCx<'a> {
     pub(crate) comments: &'a mut Comments,
     pub(crate) unit: UnitId,
     /// The context's address, in the CLIF block for which it was asked for last.
-    context: Option<(Block, Value)>,
+    pub(crate) context: Option<(Block, Value)>,
     /// The frame value, see [`sbpf_runtime::abi::Context::frame`].
     pub(crate) frame: Value,
     /// See [`Self::prepare_hidden_frame`].
@@ -190,8 +187,8 @@ pub(crate) struct FunctionCx<'a> {
     /// Where the budget may end, see [`Self::short_block`].
     pub(crate) shorts: Vec<(BlockId, Block)>,
     /// r0 to r9, r10 where the program moves it.
-    registers: [Variable; 11],
-    meter: Variable,
+    pub(crate) registers: [Variable; 11],
+    pub(crate) meter: Variable,
     /// Blocks that exceptions share, once something needs them.
     pub(crate) shared: [Option<Block>; Shared::COUNT],
     pub(crate) callees: HashMap<FunctionName, FuncRef>,
@@ -453,121 +450,5 @@ impl FunctionCx<'_> {
     /// Names the instruction that the following CLIF belongs to.
     pub(crate) fn locate(&mut self, pc: u32) {
         self.builder.set_srcloc(SourceLoc::new(pc));
-    }
-
-    /// The value of a register.
-    pub(crate) fn register(&mut self, register: u8) -> Value {
-        if register == FRAME_POINTER && !self.analysis.program.dialect.frame_pointer_is_variable() {
-            return self.frame_pointer();
-        }
-        if !self.analysis.liveness.variables.contains(register) {
-            return self.load_context(I64, offset::register(register));
-        }
-        let variable = self.registers[register as usize];
-        match self.builder.try_use_var(variable) {
-            Ok(value) => value,
-            // Liveness passes every register that is read, so this value reaches nothing.
-            Err(_) => self.constant(0),
-        }
-    }
-
-    /// Gives a register its value.
-    pub(crate) fn set_register(&mut self, register: u8, value: Value) {
-        self.builder
-            .def_var(self.registers[register as usize], value);
-    }
-
-    /// The meter: instructions left, before what is not yet paid for.
-    pub(crate) fn meter(&mut self) -> Value {
-        self.builder.use_var(self.meter)
-    }
-
-    pub(crate) fn set_meter(&mut self, meter: Value) {
-        self.builder.def_var(self.meter, meter);
-    }
-
-    pub(crate) fn constant(&mut self, value: i64) -> Value {
-        self.builder.ins().iconst(I64, value)
-    }
-
-    /// The context's address: the pinned register.
-    ///
-    /// Each CLIF block copies it anew. A copy takes no time, and a value that lives on in another
-    /// block would take a register there, over calls one that its function has to save.
-    pub(crate) fn context(&mut self) -> Value {
-        let current = self.builder.current_block();
-        match self.context {
-            Some((block, context)) if current == Some(block) => context,
-            _ => {
-                let context = self.builder.ins().get_pinned_reg(I64);
-                self.context = current.map(|block| (block, context));
-                context
-            }
-        }
-    }
-
-    /// Goes on in a block off the usual path that only the current one leads to: what it has copied of
-    /// the context's address serves there too.
-    pub(crate) fn go_on_in_cold(&mut self, block: Block) {
-        let context = self.context();
-        self.builder.switch_to_block(block);
-        self.context = Some((block, context));
-    }
-
-    pub(crate) fn load_context(&mut self, ty: Type, offset: i32) -> Value {
-        let context = self.context();
-        self.builder.ins().load(ty, TRUSTED, context, offset)
-    }
-
-    pub(crate) fn store_context(&mut self, value: Value, offset: i32) {
-        let context = self.context();
-        self.builder.ins().store(TRUSTED, value, context, offset);
-    }
-
-    /// Stores registers where callbacks find them. With fixed frames the frame value goes there
-    /// in place of r10.
-    pub(crate) fn spill(&mut self, registers: RegisterSet) {
-        let fixed = !self.analysis.program.dialect.frame_pointer_is_variable();
-        for register in registers.iter() {
-            if register == FRAME_POINTER && fixed {
-                self.store_context(self.frame, offset::FRAME);
-            } else if self.analysis.liveness.variables.contains(register) {
-                let value = self.register(register);
-                self.store_context(value, offset::register(register));
-            }
-        }
-    }
-
-    /// Takes back registers from where callbacks put them.
-    pub(crate) fn reload(&mut self, registers: RegisterSet) {
-        for register in registers.iter() {
-            let value = self.load_context(I64, offset::register(register));
-            self.set_register(register, value);
-        }
-    }
-
-    /// A new call site; its number is what generated code passes to the callback.
-    pub(crate) fn call_site(&mut self, site: CallSite) -> Value {
-        let number = self.sites.first_call + self.sites.calls.len() as u32;
-        self.sites.calls.push(site);
-        self.hidden_number(number)
-    }
-
-    /// A new block to go on in: off the usual path if the current one is.
-    pub(crate) fn block_behind(&mut self) -> Block {
-        let block = self.builder.create_block();
-        let current = self.builder.current_block();
-        if current.is_some_and(|current| self.builder.func.layout.is_cold(current)) {
-            self.builder.set_cold_block(block);
-        }
-        block
-    }
-
-    /// A new block off the usual path.
-    pub(crate) fn cold_block(&mut self, role: Role) -> Block {
-        let block = self.builder.create_block();
-        self.builder.set_cold_block(block);
-        self.comments.block(block, role);
-        block
     }
 }

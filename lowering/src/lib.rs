@@ -44,6 +44,7 @@ mod speculation;
 pub mod trampolines;
 mod translation;
 pub mod units;
+mod values;
 
 use {
     crate::{

@@ -1,7 +1,8 @@
 //! Compiling as a command does: on all processors, with a progress bar if somebody waits for it.
+//! Progress is on the standard error stream, and only if that is a terminal.
 
 use {
-    indicatif::{ProgressBar, ProgressStyle},
+    indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle},
     sbpf_cranelift::{Cache, CompileObserver, CompileOptions},
     std::{
         num::NonZero,
@@ -16,8 +17,6 @@ use {
 const SHORT: Duration = Duration::from_millis(300);
 
 /// Options of a command, which has the whole machine to itself.
-///
-/// The bar is on the standard error stream, and only if that is a terminal.
 pub(crate) fn options(cache: &Cache) -> CompileOptions {
     let mut options = CompileOptions::default();
     options.threads = thread::available_parallelism().map_or(1, NonZero::get);
@@ -35,6 +34,47 @@ pub(crate) fn options(cache: &Cache) -> CompileOptions {
         ControlFlow::Continue(())
     }));
     options
+}
+
+/// Counts the functions of a program that nobody knows the number of beforehand.
+pub(crate) struct Counter {
+    start: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Counter {
+    /// A counter, which shows nothing if it `is_quiet`.
+    pub(crate) fn new(is_quiet: bool) -> Self {
+        Self {
+            start: Instant::now(),
+            bar: (!is_quiet).then(|| {
+                let bar = ProgressBar::no_length();
+                bar.set_draw_target(ProgressDrawTarget::hidden());
+                match ProgressStyle::with_template("{spinner} {pos} functions") {
+                    Ok(style) => bar.with_style(style),
+                    // It is a constant; and if it were wrong, a plain bar would do.
+                    Err(_) => bar,
+                }
+            }),
+        }
+    }
+
+    /// One more function is done.
+    pub(crate) fn count(&self) {
+        let Some(bar) = &self.bar else { return };
+        if bar.is_hidden() && self.start.elapsed() > SHORT {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        bar.inc(1);
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 fn new_bar(total: usize) -> ProgressBar {

@@ -113,7 +113,7 @@ impl FromIterator<Stage> for Stages {
 /// # Errors
 /// Bad input, in one line.
 pub(crate) fn run(arguments: &DumpArguments) -> Result<Printout, Failure> {
-    let Source { name, program } = arguments.source.load()?;
+    let Source { name, program, .. } = arguments.source.load()?;
     let mut options = DumpOptions::default();
     options.stages.clone_from(&arguments.emit.0);
     options.function.clone_from(&arguments.function);

@@ -37,6 +37,9 @@ pub(crate) struct SourceArguments {
     section: Option<String>,
     #[command(flatten)]
     version: VersionArgument,
+    /// No progress
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 /// A program, and what to call it.
@@ -45,6 +48,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// The program.
     pub(crate) program: SourceProgram,
+    /// Whether progress is not to be shown.
+    pub(crate) is_quiet: bool,
 }
 
 /// A program of either instruction set.
@@ -88,6 +93,10 @@ impl SourceArguments {
                 SourceProgram::Sbpf(Box::new(program), names)
             }
         };
-        Ok(Source { name, program })
+        Ok(Source {
+            name,
+            program,
+            is_quiet: self.quiet,
+        })
     }
 }

@@ -78,6 +78,24 @@ fn graphviz_gets_the_same() {
 }
 
 #[test]
+fn scripts_get_nodes_and_edges() {
+    let graph = output(&["graph", &program(), "--json", "--quiet"]);
+    let graph: serde_json::Value = serde_json::from_str(&graph).expect("it is JSON");
+    assert_eq!(graph["title"], "entrypoint");
+    let nodes = graph["nodes"].as_array().expect("there are nodes").iter();
+    let pcs: Vec<_> = nodes.map(|node| node["pc"].as_u64()).collect();
+    assert_eq!(pcs, [0, 6, 11, 13].map(Some));
+    let turn = serde_json::json!({ "from": 1, "to": 1, "kind": "jump" });
+    let edges = graph["edges"].as_array().expect("there are edges");
+    assert_eq!(edges.len(), 4);
+    assert!(edges.contains(&turn), "{edges:?}");
+    assert_refused(
+        &["graph", &program(), "--json", "--format", "dot"],
+        "cannot be used with",
+    );
+}
+
+#[test]
 fn a_function_is_chosen_by_name_or_pc() {
     let program = program();
     for function in ["function_twice", "15", "0xf"] {

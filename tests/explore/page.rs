@@ -248,6 +248,18 @@ fn standard_ebpf_is_shown() {
 }
 
 #[test]
+fn scripts_get_what_the_page_knows() {
+    let page = output(&["explore", &program()]);
+    let data = output(&["explore", &program(), "--json", "--quiet"]);
+    let data: Value = serde_json::from_str(&data).expect("it is JSON");
+    assert_eq!(data["blocks"], unpacked(&page, "listing"));
+    assert_eq!(
+        data["index"]["functions"],
+        unpacked(&page, "index")["functions"]
+    );
+}
+
+#[test]
 fn names_of_files_are_no_markup() {
     // Windows has no such names.
     let path = scratch(if cfg!(windows) {

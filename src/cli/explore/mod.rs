@@ -64,6 +64,9 @@ pub(crate) struct ExploreArguments {
     /// JSON document with how often each instruction was executed
     #[arg(long, value_name = "COUNTS.json")]
     profile: Option<PathBuf>,
+    /// Write what the page knows of functions and blocks as JSON, in place of the page
+    #[arg(long)]
+    json: bool,
     /// Write to this file instead of the terminal
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -76,12 +79,12 @@ pub(crate) struct ExploreArguments {
 pub(crate) fn run(arguments: &ExploreArguments) -> Result<Printout, Failure> {
     let source = arguments.source.load()?;
     let profile = arguments.profile.as_deref().map(Profile::read);
-    let page = render(&source, profile.transpose()?.as_ref())?;
+    let page = render(&source, profile.transpose()?.as_ref(), arguments.json)?;
     deliver(arguments.output.as_deref(), page)
 }
 
-/// The page of a program.
-fn render(source: &Source, profile: Option<&Profile>) -> Result<String, Failure> {
+/// The page of a program, or its data.
+fn render(source: &Source, profile: Option<&Profile>, as_json: bool) -> Result<String, Failure> {
     let hand_written = hand_written::Code::of(source)?;
     let targets = MACHINES.iter().map(|(target, ..)| triple(target));
     let options = AnatomyOptions {
@@ -128,7 +131,11 @@ fn render(source: &Source, profile: Option<&Profile>) -> Result<String, Failure>
         page.sizes.push(sizes);
         page.code.push(code);
     }
-    page.render()
+    if as_json {
+        page.to_json()
+    } else {
+        page.render()
+    }
 }
 
 /// The lines of each column of code, which are taken from the unit.

@@ -11,6 +11,7 @@ use {
     rayon::prelude::*,
     sbpf_cranelift::dump::anatomy::{BlockPart, EdgeKind, InsnPart, MemoryCheck, UnitPart},
     serde::Serialize,
+    serde_json::json,
 };
 
 /// Blocks that a graph in the page has at most; the command `graph` draws larger ones.
@@ -124,16 +125,8 @@ impl Page<'_> {
         let calls = Calls::of(&self.units);
         let all = calls.all(self.program.name, self.profile);
         let index = Index {
-            program: self.program,
-            columns: &self.columns,
-            functions: self.functions(&calls),
-            counts: self.profile.map(|profile| {
-                let counts = profile.counts();
-                counts
-                    .flat_map(|(pc, count)| [u64::from(pc), count])
-                    .collect()
-            }),
             call_graph: graph::picture(&all, MOST_NODES),
+            ..self.index(&calls)
         };
         let units = self.units.par_iter();
         let listing: Vec<Vec<Block<'_>>> = units.map(|unit| self.blocks(unit)).collect();
@@ -158,6 +151,32 @@ impl Page<'_> {
         document
             .render()
             .map_err(|error| Failure::new(format!("can't make the page: {error}")))
+    }
+
+    /// What the page knows of functions, and their blocks, as JSON: without code and pictures.
+    ///
+    /// # Errors
+    /// When that fails, which would be a defect.
+    pub(super) fn to_json(&self) -> Result<String, Failure> {
+        let calls = Calls::of(&self.units);
+        let blocks: Vec<_> = self.units.iter().map(|unit| self.blocks(unit)).collect();
+        let data = json!({ "index": self.index(&calls), "blocks": blocks });
+        Ok(format!("{data:#}\n"))
+    }
+
+    fn index<'s>(&'s self, calls: &'s Calls<'_>) -> Index<'s> {
+        Index {
+            program: self.program,
+            columns: &self.columns,
+            functions: self.functions(calls),
+            counts: self.profile.map(|profile| {
+                let counts = profile.counts();
+                counts
+                    .flat_map(|(pc, count)| [u64::from(pc), count])
+                    .collect()
+            }),
+            call_graph: None,
+        }
     }
 
     fn functions<'s>(&'s self, calls: &'s Calls<'_>) -> Vec<Function<'s>> {

@@ -1,6 +1,9 @@
 //! What a graph shows, however it is written.
 
-use sbpf_cranelift::dump::anatomy::UnitPart;
+use {
+    sbpf_cranelift::dump::anatomy::UnitPart,
+    serde_json::{Value, json},
+};
 
 /// A graph.
 #[derive(Debug)]
@@ -13,6 +16,28 @@ pub(crate) struct Drawing {
     pub(crate) edges: Vec<Edge>,
     /// Whether edges lead to the right, rather than down.
     pub(crate) is_horizontal: bool,
+}
+
+impl Drawing {
+    /// The graph as data: edges name nodes by their place in the list.
+    pub(crate) fn to_json(&self) -> Value {
+        let node = |node: &Node| {
+            json!({
+                "pc": node.pc,
+                "heading": node.heading,
+                "lines": node.lines,
+                "heat": node.heat,
+                "outside": node.is_outside,
+            })
+        };
+        let edge =
+            |edge: &Edge| json!({ "from": edge.from, "to": edge.to, "kind": edge.kind.name() });
+        json!({
+            "title": self.title,
+            "nodes": self.nodes.iter().map(node).collect::<Vec<_>>(),
+            "edges": self.edges.iter().map(edge).collect::<Vec<_>>(),
+        })
+    }
 }
 
 /// A block or a function.

@@ -11,6 +11,7 @@ pub(crate) use {call_graph::Calls, control_flow::control_flow, svg::STYLE};
 
 use {
     super::{
+        compiling::Counter,
         deliver,
         failure::Failure,
         profile::Profile,
@@ -62,6 +63,9 @@ pub(crate) struct GraphArguments {
     /// A picture, or text for Graphviz
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Svg)]
     format: Format,
+    /// Write JSON: a list of nodes, and one of edges between them
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// JSON document with how often each instruction was executed
     #[arg(long, value_name = "COUNTS.json")]
     profile: Option<PathBuf>,
@@ -93,9 +97,10 @@ pub(crate) fn run(arguments: &GraphArguments) -> Result<Printout, Failure> {
         profile.check(program.slots)?;
     }
     let drawing = draw(arguments, &source.name, &program, &units, profile.as_ref())?;
-    let text = match arguments.format {
-        Format::Dot => dot::render(&drawing),
-        Format::Svg => {
+    let text = match (arguments.json, arguments.format) {
+        (true, _) => format!("{:#}\n", drawing.to_json()),
+        (false, Format::Dot) => dot::render(&drawing),
+        (false, Format::Svg) => {
             let placed = layout::place(&drawing, layout::MOST_NODES)?;
             svg::render(&drawing, &placed, svg::Style::Alone)
         }
@@ -161,6 +166,12 @@ pub(crate) fn examine<T: Send>(
     mut options: AnatomyOptions,
     each: impl Fn(UnitPart) -> T + Sync,
 ) -> Result<(ProgramPart, Vec<T>), Failure> {
+    let counter = Counter::new(source.is_quiet);
+    let each = |unit| {
+        let made = each(unit);
+        counter.count();
+        made
+    };
     let examined = match &source.program {
         SourceProgram::Ebpf(program) => anatomy::examine_ebpf(program, &options, each),
         SourceProgram::Sbpf(program, names) => {

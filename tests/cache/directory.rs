@@ -189,6 +189,38 @@ fn a_directory_that_can_not_be_used_is_no_error() {
     assert_eq!(files(&missing).len(), 1);
 }
 
+/// A write that ends halfway, as on a full disk: here at the size that files may have.
+#[cfg(all(unix, feature = "cli"))]
+#[test]
+fn a_full_disk_is_no_error() {
+    use std::process::Command;
+    if common::alone::is_emulated() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("there is room");
+    let run = |blocks: &str| {
+        // Without the signal, what ends the write is an error.
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let output = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_sbpf-cranelift")])
+            .args([
+                "run", "--sample", "memo", "--quiet", "--repeat", "1", "--cache",
+            ])
+            .arg(folder.path())
+            .output();
+        let output = output.expect("there is a shell");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+        told
+    };
+    let told = run("8");
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.starts_with("warning: cache: "), "{told}");
+    assert_eq!(files(folder.path()), Vec::<PathBuf>::new());
+    assert_eq!(run("unlimited"), "");
+    assert_eq!(files(folder.path()).len(), 1);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_directory_that_can_only_be_read_is_read() {

@@ -77,7 +77,8 @@ impl Sharing {
         for block in reverse_postorder(graph, unit) {
             let ways = predecessors.get(&block).map_or(&[][..], Vec::as_slice);
             let holding = holding_on_all(ways, &at_end);
-            let widest = match loops.around(block) {
+            // What a leader in a loop covers is in that loop, or behind it.
+            let widest = |leader: GroupId| match loops.around(leader.block) {
                 Some(_) => MAX_SPAN_IN_LOOP,
                 None => max_span(dialect),
             };
@@ -129,7 +130,7 @@ impl Sharing {
         graph: &Graph,
         block: BlockId,
         mut holding: Vec<Holding>,
-        widest: i32,
+        widest: impl Fn(GroupId) -> i32,
     ) -> Vec<Holding> {
         let firsts: Vec<(usize, u8)> = self
             .of(block)
@@ -147,7 +148,7 @@ impl Sharing {
                 };
                 let leader = holding.iter().find(|held| held.base == *base);
                 match leader.map(|held| held.leader) {
-                    Some(leader) if self.cover(leader, id, widest) => {}
+                    Some(leader) if self.cover(leader, id, widest(leader)) => {}
                     _ => {
                         holding.retain(|held| held.base != *base);
                         if holding.len() == MAX_LEADERS {

@@ -206,7 +206,13 @@ impl FunctionCx<'_> {
         self.builder.switch_to_block(refill);
         let fits = self.cold_block(Role::Refill { pc: at.pc });
         let miss = self.cold_block(Role::Access { pc: at.pc });
-        let range = self.cached_range(address, access.group);
+        let slot = self.slot(address);
+        // x86_64 would make a sum anew in the address of each load, from two registers. This is for
+        // loops that need them all.
+        let behind = self.builder.ins().ineg(slot);
+        let context = self.context();
+        let slot = self.builder.ins().isub(context, behind);
+        let range = CachedRange::new(slot, access.group);
         let start = range.load(self, offset::START);
         let now = self.builder.ins().isub(address, start);
         let limit = range.load(self, offset::limit(access.group.log2_span()));
@@ -287,19 +293,18 @@ impl FunctionCx<'_> {
 
     /// The entry of the region cache that an address selects.
     fn cached_range(&mut self, address: Value, group: &Group) -> CachedRange {
+        let slot = self.slot(address);
+        let context = self.context();
+        let slot = self.builder.ins().iadd(context, slot);
+        CachedRange::new(slot, group)
+    }
+
+    /// How far behind the first slot the one is that an address selects.
+    fn slot(&mut self, address: Value) -> Value {
         let shift = self.constant(i64::from(SLOT_SHIFT - SLOT_SIZE_SHIFT));
         let slot = self.builder.ins().ushr(address, shift);
         let mask = self.constant(((SLOTS - 1) << SLOT_SIZE_SHIFT) as i64);
-        let slot = self.builder.ins().band(slot, mask);
-        let context = self.context();
-        CachedRange {
-            slot: self.builder.ins().iadd(context, slot),
-            half: if group.store {
-                offset::STORE
-            } else {
-                offset::LOAD
-            },
-        }
+        self.builder.ins().band(slot, mask)
     }
 
     fn is_less(&mut self, left: Value, right: Value) -> Value {
@@ -400,6 +405,18 @@ struct CachedRange {
 }
 
 impl CachedRange {
+    /// The half of a slot that a group looks at.
+    fn new(slot: Value, group: &Group) -> Self {
+        Self {
+            slot,
+            half: if group.store {
+                offset::STORE
+            } else {
+                offset::LOAD
+            },
+        }
+    }
+
     /// A field of the entry.
     fn load(&self, cx: &mut FunctionCx<'_>, field: i32) -> Value {
         let ins = cx.builder.ins();

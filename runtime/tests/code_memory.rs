@@ -3,7 +3,16 @@
 //! The permissions are those that the operating system reports, not those that were asked for.
 #![cfg(any(target_os = "linux", windows))]
 
-use sbpf_runtime::code::{CodeMemory, GrowingCode};
+use {
+    sbpf_runtime::code::{CodeMemory, GrowingCode},
+    std::sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Keeps other tests from changing mappings: the list of them is not read at one moment.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What a mapping allows.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,6 +78,7 @@ const PAGE: usize = 4096;
 
 #[test]
 fn sealed_code_is_never_writable() {
+    let _alone = alone();
     let code = RETURN.repeat(1250);
     let sealed = CodeMemory::seal(&code).expect("there is memory");
     assert_eq!(sealed.bytes(), code);
@@ -80,6 +90,7 @@ fn sealed_code_is_never_writable() {
 
 #[test]
 fn inaccessible_pages_surround_code() {
+    let _alone = alone();
     for length in [0, 4, PAGE, PAGE + 4, 100 * PAGE] {
         let sealed = CodeMemory::seal(&RETURN.repeat(length / 4)).expect("there is memory");
         let start = sealed.as_ptr().addr();
@@ -97,6 +108,7 @@ fn inaccessible_pages_surround_code() {
 
 #[test]
 fn code_written_where_other_code_was_is_the_one_that_runs() {
+    let _alone = alone();
     for round in 0..2000_u32 {
         let value = round % 0xffff;
         let code = returns(value);
@@ -111,6 +123,7 @@ fn code_written_where_other_code_was_is_the_one_that_runs() {
 /// What is added lies on pages of its own, between inaccessible ones, and changes nothing that is there.
 #[test]
 fn growing_code_stays_as_it_is() {
+    let _alone = alone();
     let growing = GrowingCode::new(400, 400, 0, 0);
     assert!(GrowingCode::is_possible() && !growing.has(0) && !growing.has(400));
     let mut functions = Vec::new();
@@ -143,6 +156,7 @@ fn growing_code_stays_as_it_is() {
 /// Code is added on one thread while others run what they find.
 #[test]
 fn growing_code_runs_on_other_threads() {
+    let _alone = alone();
     let growing = GrowingCode::new(2000, 2000, 0, 0);
     std::thread::scope(|scope| {
         for _ in 0..3 {

@@ -22,7 +22,7 @@ use {
         dialect::FrameLayout,
         function::{Analysis, FunctionName, TRUSTED},
         speculation,
-        trampolines::begin,
+        trampolines::{begin, forward},
     },
     cranelift_codegen::{
         ir::{
@@ -279,15 +279,7 @@ pub(crate) fn lower_access_slow(
         FunctionName::AccessSlow,
         access_slow_signature(),
     );
-    let [meter, number] = parameters[..] else {
-        unreachable!("`access_slow_signature` has two parameters");
-    };
-    let context = builder.ins().get_pinned_reg(I64);
-    let callback = builder.ins().load(I64, TRUSTED, context, offset::ACCESS);
-    let signature = builder.import_signature(access_callback_signature(target.default_call_conv));
-    builder
-        .ins()
-        .call_indirect(signature, callback, &[context, meter, number]);
-    builder.ins().return_(&[]);
+    let callback = access_callback_signature(target.default_call_conv);
+    forward(&mut builder, &parameters, offset::ACCESS, callback);
     builder.finalize(target);
 }

@@ -29,7 +29,7 @@ use {
 };
 
 /// Registers that a frame keeps over a call.
-const SAVED: RegisterSet = RegisterSet::range(6, 10);
+pub(crate) const SAVED: RegisterSet = RegisterSet::range(6, 10);
 
 impl FunctionCx<'_> {
     /// `call` of the function at `target`.

@@ -20,7 +20,7 @@
 use {
     crate::{
         alu::type_of,
-        function::FunctionCx,
+        function::{Analysis, FunctionCx},
         insn::Width::{self, *},
     },
     cranelift_codegen::ir::{
@@ -68,6 +68,13 @@ pub fn is_harmless(constant: i64) -> bool {
     bits <= 0xff || !bits <= 0xff || sets_low_bytes
 }
 
+impl Analysis<'_> {
+    /// A number as it is in the code.
+    pub(crate) fn combined(&self, number: u32) -> u32 {
+        number ^ self.key.map_or(0, |key| key.low() as u32)
+    }
+}
+
 impl FunctionCx<'_> {
     /// A constant that the program chose, in the type of `width`.
     pub(crate) fn chosen(&mut self, width: Width, constant: i64) -> Value {
@@ -101,18 +108,14 @@ impl FunctionCx<'_> {
 
     /// A number that a callback takes apart.
     pub(crate) fn hidden_number(&mut self, number: u32) -> Value {
-        let number = self.combined(number);
+        let number = self.analysis.combined(number);
         self.builder.ins().iconst(I32, i64::from(number))
     }
 
     /// [`Self::hidden_number`] with 64 bits, for the context.
     pub(crate) fn hidden_wide_number(&mut self, number: u32) -> Value {
-        let number = self.combined(number);
+        let number = self.analysis.combined(number);
         self.constant(i64::from(number))
-    }
-
-    fn combined(&self, number: u32) -> u32 {
-        number ^ self.analysis.key.map_or(0, |key| key.low() as u32)
     }
 
     /// Makes what hidden offsets into the frame are relative to, if the unit has any. They go

@@ -7,6 +7,7 @@
 
 use {
     crate::{
+        call::SAVED,
         cfg::{BlockId, Graph},
         function::{FunctionCx, Position},
         insn::{Insn, Operation},
@@ -23,9 +24,6 @@ const LONGEST: u32 = 12;
 
 /// All calls together may add this part of a program's instructions, or so many.
 const MAX_GROWTH: (u32, u32) = (8, 1000);
-
-/// Registers that a function hands back as its caller had them.
-const SAVED: RegisterSet = RegisterSet::range(6, 10);
 
 /// The calls that are inlined, by the block that they end: the block that is the function.
 pub(crate) fn choose(graph: &Graph, units: &Units) -> HashMap<BlockId, BlockId> {

@@ -129,7 +129,7 @@ fn first_function(
         .brif(found, present, &[found.into()], refused, &[]);
     builder.switch_to_block(refused);
     let exception = Exception::Bailout.at(analysis.program.entry as u32) as u32;
-    let exception = exception ^ analysis.key.map_or(0, |key| key.bits() as u32);
+    let exception = analysis.combined(exception);
     let exception = builder.ins().iconst(I64, i64::from(exception));
     builder
         .ins()
@@ -148,20 +148,30 @@ pub(crate) fn lower_compile(
     frontend: &mut FunctionBuilderContext,
     function: &mut Function,
 ) {
+    let callback = compile_callback_signature(target.default_call_conv);
     let (mut builder, parameters) = begin(
         function,
         frontend,
         FunctionName::Compile,
         compile_signature(),
     );
-    let context = builder.ins().get_pinned_reg(I64);
-    let callback = builder.ins().load(I64, TRUSTED, context, offset::COMPILE);
-    let signature = builder.import_signature(compile_callback_signature(target.default_call_conv));
-    builder
-        .ins()
-        .call_indirect(signature, callback, &[context, parameters[0]]);
-    builder.ins().return_(&[]);
+    forward(&mut builder, &parameters, offset::COMPILE, callback);
     builder.finalize(target);
+}
+
+/// Calls the callback in a field of the context with the context and what was passed, and returns.
+pub(crate) fn forward(
+    builder: &mut FunctionBuilder<'_>,
+    passed: &[Value],
+    field: i32,
+    signature: Signature,
+) {
+    let context = builder.ins().get_pinned_reg(I64);
+    let callback = builder.ins().load(I64, TRUSTED, context, field);
+    let signature = builder.import_signature(signature);
+    let arguments = [&[context], passed].concat();
+    builder.ins().call_indirect(signature, callback, &arguments);
+    builder.ins().return_(&[]);
 }
 
 /// Forwards from the signature of `callx`, the same for all functions, to a unit's own.

@@ -114,7 +114,7 @@ pub struct AccessSite {
 
 impl AccessSite {
     /// The site as words of memory, in their order.
-    pub(crate) fn to_words(self) -> [u32; 8] {
+    pub fn to_words(self) -> [u32; 8] {
         let Self {
             base,
             needs_frame,
@@ -140,7 +140,7 @@ impl AccessSite {
     }
 
     /// Undoes [`Self::to_words`].
-    pub(crate) fn from_words(words: [u32; 8]) -> Self {
+    pub fn from_words(words: [u32; 8]) -> Self {
         let [halves, low, span, store, pc, spent, count, resume] = words;
         Self {
             base: halves as u16 as i16,

@@ -253,47 +253,15 @@ fn hash_of(file: &[u8]) -> [u8; 32] {
 }
 
 fn access_site_bytes(site: &AccessSite) -> [u8; ACCESS_SITE] {
-    let AccessSite {
-        base,
-        needs_frame,
-        low,
-        span,
-        store,
-        pc,
-        spent,
-        count,
-        resume,
-    } = *site;
     let mut bytes = [0; ACCESS_SITE];
-    let fields = [
-        u32::from(base.cast_unsigned()) | u32::from(needs_frame) << 16,
-        low.cast_unsigned(),
-        span,
-        store,
-        pc,
-        spent.cast_unsigned(),
-        count,
-        resume,
-    ];
-    for (place, field) in bytes.chunks_exact_mut(4).zip(fields) {
-        place.copy_from_slice(&field.to_le_bytes());
+    for (place, word) in bytes.chunks_exact_mut(4).zip(site.to_words()) {
+        place.copy_from_slice(&word.to_le_bytes());
     }
     bytes
 }
 
 fn access_site(bytes: &[u8]) -> AccessSite {
-    let field = |index: usize| number32(&bytes[4 * index..]);
-    AccessSite {
-        base: (field(0) as u16).cast_signed(),
-        needs_frame: (field(0) >> 16) as u16,
-        low: field(1).cast_signed(),
-        span: field(2),
-        store: field(3),
-        pc: field(4),
-        spent: field(5).cast_signed(),
-        count: field(6),
-        resume: field(7),
-    }
+    AccessSite::from_words(std::array::from_fn(|word| number32(&bytes[4 * word..])))
 }
 
 fn call_site_bytes(site: &CallSite) -> [u8; CALL_SITE] {

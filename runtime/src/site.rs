@@ -88,7 +88,7 @@ pub struct CallSite {
 /// the execution of the `count` instructions from `pc` on.
 ///
 /// Generated code reads it, see `lower_access` in the lowering.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct AccessSite {
     /// Offset from the anchor of the base register in transit, see [`crate::abi::offset::register`].
@@ -137,6 +137,13 @@ impl AccessSite {
             count,
             resume,
         ]
+    }
+
+    /// The memory of sites, to be read from where it was stored: the words of each in their order.
+    pub fn bytes_mut(sites: &mut [Self]) -> &mut [u8] {
+        let length = size_of_val(sites);
+        // SAFETY: these are the bytes of `sites`; the structure has no padding, and any bits are integers.
+        unsafe { std::slice::from_raw_parts_mut(sites.as_mut_ptr().cast(), length) }
     }
 
     /// Undoes [`Self::to_words`].

@@ -4,7 +4,7 @@
 #![cfg(any(target_os = "linux", windows))]
 
 use {
-    sbpf_runtime::code::{CodeMemory, GrowingCode},
+    sbpf_runtime::code::{CodeMemory, GrowingCode, UnsealedCode},
     std::sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -117,6 +117,34 @@ fn code_written_where_other_code_was_is_the_one_that_runs() {
         let function =
             unsafe { std::mem::transmute::<*const u8, extern "C" fn() -> u32>(sealed.as_ptr()) };
         assert_eq!(function(), value);
+    }
+}
+
+/// What is written piece by piece can't be executed before it is sealed, where it was written.
+#[test]
+fn unsealed_code_is_not_executable() {
+    let _alone = alone();
+    for length in [0, 4, PAGE + 4, 100 * PAGE] {
+        let code = RETURN.repeat(length / 4);
+        let mut unsealed = UnsealedCode::new(length).expect("there is memory");
+        assert_eq!(unsealed.bytes(), vec![0; length]);
+        unsealed.bytes_mut().copy_from_slice(&code);
+        let start = unsealed.bytes().as_ptr().addr();
+        for address in [start, start + length.saturating_sub(1)] {
+            // `MEM_COMMIT` and `PAGE_READWRITE` on Windows.
+            let writable = if cfg!(windows) { "0x1000 0x4" } else { "rw-p" };
+            assert_eq!(
+                permissions(address),
+                Permissions::Other(writable.to_owned())
+            );
+        }
+        assert_eq!(permissions(start - 1), Permissions::Nothing, "{length}");
+        let sealed = unsealed.seal().expect("there is memory");
+        assert_eq!(sealed.as_ptr().addr(), start);
+        assert_eq!(sealed.bytes(), code);
+        for address in [start, start + length.saturating_sub(1)] {
+            assert_eq!(permissions(address), Permissions::ReadAndExecute);
+        }
     }
 }
 

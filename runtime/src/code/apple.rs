@@ -78,6 +78,28 @@ pub(super) unsafe fn append(_: *mut u8, _: usize, _: &[u8]) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Makes reserved pages writable for longer than a copy takes.
+///
+/// # Errors
+/// Always, see [`APPENDS`].
+///
+/// # Safety
+/// Nothing is done with the pages.
+pub(super) unsafe fn make_writable(_: *mut u8, _: usize) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Undoes [`make_writable`].
+///
+/// # Errors
+/// As there.
+///
+/// # Safety
+/// As there.
+pub(super) unsafe fn make_executable(_: *mut u8, _: usize) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Makes a page inaccessible.
 ///
 /// It is mapped anew: the system has rules of its own for the protection of `MAP_JIT` memory, and

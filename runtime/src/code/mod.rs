@@ -6,6 +6,7 @@
 //! | `windows` | the same with Windows' functions |
 //! | `apple` | Apple silicon: writable for one thread at a time |
 //! | `from_file` | Linux: mapped from a file, for tools that read its symbols |
+//! | `unsealed` | code that is written piece by piece before it is sealed |
 //! | `mapping` | what Unix systems have in common |
 //! | `growing` | functions added one by one, on fresh pages, and the tables that lead to them |
 //! | `instruction_cache` | what arm64 takes to execute what was just written |
@@ -26,11 +27,13 @@ mod growing;
 mod instruction_cache;
 #[cfg(unix)]
 pub(crate) mod mapping;
+mod unsealed;
 
 #[cfg(target_os = "linux")]
 pub use from_file::FileLayout;
 pub use growing::GrowingCode;
 pub(crate) use instruction_cache::synchronize;
+pub use unsealed::UnsealedCode;
 
 use {
     crate::run::EntryPoint,

@@ -46,15 +46,58 @@ pub(super) const APPENDS: bool = true;
 /// The pages must be reserved, never filled before, have room for the code, and nobody else may know
 /// them yet.
 pub(super) unsafe fn append(memory: *mut u8, length: usize, code: &[u8]) -> io::Result<()> {
-    protect(memory, length, libc::PROT_READ | libc::PROT_WRITE)?;
+    // SAFETY: passed on to the caller.
+    unsafe { make_writable(memory, length)? };
     // SAFETY: the pages are writable, have room, and are ours alone.
     unsafe { ptr::copy_nonoverlapping(code.as_ptr(), memory, code.len()) };
-    instruction_cache::flush(memory, code.len());
+    // SAFETY: passed on to the caller.
+    unsafe { make_executable(memory, length) }
+}
+
+/// Makes reserved pages of `length` bytes readable and writable. They hold zeros.
+///
+/// # Errors
+/// When the system refuses the memory.
+///
+/// # Safety
+/// The pages must be reserved, never filled before, and nobody else may know them yet.
+pub(super) unsafe fn make_writable(memory: *mut u8, length: usize) -> io::Result<()> {
+    protect(memory, length, libc::PROT_READ | libc::PROT_WRITE)?;
+    populate(memory, length);
+    Ok(())
+}
+
+/// Makes written pages of `length` bytes executable instead of writable.
+///
+/// # Errors
+/// When the system refuses it.
+///
+/// # Safety
+/// [`make_writable`] must have returned for these pages, and nobody else may know them yet.
+pub(super) unsafe fn make_executable(memory: *mut u8, length: usize) -> io::Result<()> {
+    instruction_cache::flush(memory, length);
     protect(memory, length, libc::PROT_READ | libc::PROT_EXEC)
 }
 
+/// Bytes from which on pages are had in one call, rather than by a fault for each.
+#[cfg(target_os = "linux")]
+const MANY: usize = 1 << 16;
+
+/// Gets the pages from the system that are about to be written anyway.
+#[cfg(target_os = "linux")]
+fn populate(start: *mut u8, length: usize) {
+    if length >= MANY {
+        // Kernels before 5.14 do not know it: then each page is had when it is written first.
+        // SAFETY: only `make_writable` calls this, for pages that are its own; none changes.
+        unsafe { libc::madvise(start.cast(), length, libc::MADV_POPULATE_WRITE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn populate(_: *mut u8, _: usize) {}
+
 fn protect(start: *mut u8, length: usize, protection: i32) -> io::Result<()> {
-    // SAFETY: only `append` calls this, for pages that are its own.
+    // SAFETY: only the functions above call this, for pages that are their own.
     match unsafe { libc::mprotect(start.cast(), length, protection) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

@@ -62,7 +62,7 @@ pub(super) unsafe fn fill(start: NonNull<u8>, parts: &Parts, code: &[u8]) -> io:
 pub(super) const APPENDS: bool = true;
 
 /// Commits reserved pages of `length` bytes, writes `code` to them, and makes them executable instead
-/// of writable. Flushing makes all processors forget what they may have fetched.
+/// of writable.
 ///
 /// # Errors
 /// When the system refuses the memory or its protection.
@@ -71,22 +71,49 @@ pub(super) const APPENDS: bool = true;
 /// The pages must be reserved, never filled before, have room for the code, and nobody else may know
 /// them yet.
 pub(super) unsafe fn append(memory: *mut u8, length: usize, code: &[u8]) -> io::Result<()> {
+    // SAFETY: passed on to the caller.
+    unsafe { make_writable(memory, length)? };
+    // SAFETY: the pages are writable, have room, and are ours alone.
+    unsafe { ptr::copy_nonoverlapping(code.as_ptr(), memory, code.len()) };
+    // SAFETY: passed on to the caller.
+    unsafe { make_executable(memory, length) }
+}
+
+/// Commits reserved pages of `length` bytes, which can be read and written then. They hold zeros.
+///
+/// # Errors
+/// When the system refuses the memory.
+///
+/// # Safety
+/// The pages must be reserved, never filled before, and nobody else may know them yet.
+pub(super) unsafe fn make_writable(memory: *mut u8, length: usize) -> io::Result<()> {
     let memory = memory.cast::<c_void>();
     // SAFETY: commits pages of the reservation, which is ours alone.
     let committed = unsafe { VirtualAlloc(memory, length, MEM_COMMIT, PAGE_READWRITE) };
-    if committed.is_null() {
-        return Err(io::Error::last_os_error());
+    match committed.is_null() {
+        true => Err(io::Error::last_os_error()),
+        false => Ok(()),
     }
-    // SAFETY: the pages are writable, have room, and are ours alone.
-    unsafe { ptr::copy_nonoverlapping(code.as_ptr(), memory.cast::<u8>(), code.len()) };
+}
+
+/// Makes written pages of `length` bytes executable instead of writable. Flushing makes all processors
+/// forget what they may have fetched.
+///
+/// # Errors
+/// When the system refuses it.
+///
+/// # Safety
+/// [`make_writable`] must have returned for these pages, and nobody else may know them yet.
+pub(super) unsafe fn make_executable(memory: *mut u8, length: usize) -> io::Result<()> {
+    let memory = memory.cast::<c_void>();
     let mut previous = 0;
-    // SAFETY: as above.
+    // SAFETY: passed on to the caller.
     let is_sealed = unsafe { VirtualProtect(memory, length, PAGE_EXECUTE_READ, &raw mut previous) };
     if is_sealed == 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the range was just written; the handle is this process itself.
-    match unsafe { FlushInstructionCache(GetCurrentProcess(), memory, code.len()) } {
+    match unsafe { FlushInstructionCache(GetCurrentProcess(), memory, length) } {
         0 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }

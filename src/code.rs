@@ -3,12 +3,13 @@
 use {
     crate::{
         CompileStatistics,
+        cache::Source,
         lazy::Lazy,
         native_names::{Announced, Symbols},
     },
     sbpf_lowering::{dialect::FrameLayout, function::Sites},
     sbpf_runtime::{code::CodeMemory, run::Image},
-    std::io,
+    std::sync::OnceLock,
 };
 
 /// Sealed machine code with what the runtime has to know about it.
@@ -23,29 +24,24 @@ pub(crate) struct Code {
     pub(crate) statistics: CompileStatistics,
     /// What hides constants in the code; 0 if nothing does.
     pub(crate) key: u64,
+    /// What it was made from, if that is worth its memory.
+    pub(crate) source: OnceLock<Box<Source>>,
     /// Functions that are compiled when they are called, if not all are compiled.
     lazy: Option<Box<Lazy>>,
 }
 
 impl Code {
-    /// Seals `code`, which belongs to the rest.
-    ///
-    /// # Errors
-    /// When the operating system refuses the memory.
-    pub(crate) fn seal(
-        code: &[u8],
+    /// The code in `memory`, which belongs to the rest.
+    pub(crate) fn new(
+        memory: CodeMemory,
         entries: Vec<u32>,
         sites: Sites,
         frames: FrameLayout,
         statistics: CompileStatistics,
         key: u64,
         symbols: Option<Symbols>,
-    ) -> io::Result<Self> {
-        let memory = match &symbols {
-            Some(symbols) => symbols.seal(code)?,
-            None => CodeMemory::seal(code)?,
-        };
-        Ok(Self {
+    ) -> Self {
+        Self {
             _announced: symbols.map(|symbols| symbols.announce(&memory)),
             memory,
             entries,
@@ -53,8 +49,9 @@ impl Code {
             frames,
             statistics,
             key,
+            source: OnceLock::new(),
             lazy: None,
-        })
+        }
     }
 
     /// The code of a program whose functions are compiled when they are called. `memory` has what they
@@ -73,6 +70,7 @@ impl Code {
             frames,
             statistics,
             key: lazy.key(),
+            source: OnceLock::new(),
             lazy: Some(Box::new(lazy)),
         }
     }
@@ -97,6 +95,7 @@ impl Code {
             + size_of_val(self.entries.as_slice())
             + size_of_val(self.sites.accesses.as_slice())
             + size_of_val(self.sites.calls.as_slice())
+            + self.source.get().map_or(0, |source| source.size())
             + self.lazy.as_ref().map_or(0, |lazy| lazy.size())
     }
 

@@ -12,7 +12,10 @@ use {
     },
     cranelift_codegen::isa::TargetIsa,
     sbpf_lowering::{decode::Program, dialect::FrameLayout, function::Sites, hidden::Key},
-    sbpf_runtime::site::{AccessSite, CallSite},
+    sbpf_runtime::{
+        code::CodeMemory,
+        site::{AccessSite, CallSite},
+    },
     solana_sbpf::{elf::Executable, vm::ContextObject},
     std::io,
 };
@@ -77,7 +80,12 @@ impl GeneratedCode {
             key,
             symbols,
         } = self;
-        Code::seal(&code, entries, sites, frames, statistics, key, symbols)
+        let memory = match &symbols {
+            Some(symbols) => symbols.seal(&code)?,
+            None => CodeMemory::seal(&code)?,
+        };
+        let code = Code::new(memory, entries, sites, frames, statistics, key, symbols);
+        Ok(code)
     }
 
     /// The code; it starts with a function of type [`sbpf_runtime::run::EntryPoint`] in the C

@@ -7,14 +7,78 @@ use {
         settings::{self, Configurable, SetError},
     },
     sbpf_lowering::dialect::Dialect,
+    std::{ops::Deref, sync::OnceLock},
     target_lexicon::{Architecture, Endianness, OperatingSystem, PointerWidth, Triple},
 };
 
+/// A machine that code is generated for.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    isa: OwnedTargetIsa,
+    description: [u8; 32],
+}
+
+impl Machine {
+    fn new(isa: OwnedTargetIsa) -> Self {
+        let mut description = blake3::Hasher::new();
+        let mut add = |text: &str| {
+            description.update(&(text.len() as u64).to_le_bytes());
+            description.update(text.as_bytes());
+        };
+        add(&isa.triple().to_string());
+        add(isa.name());
+        for flag in isa.flags().iter().chain(isa.isa_flags()) {
+            // The verifier only looks at code.
+            if flag.name != "enable_verifier" {
+                add(&flag.to_string());
+            }
+        }
+        let description = *description.finalize().as_bytes();
+        Self { isa, description }
+    }
+
+    /// A hash of all that shapes code.
+    pub(crate) fn description(&self) -> &[u8; 32] {
+        &self.description
+    }
+
+    /// What Cranelift knows of it.
+    pub(crate) fn isa(&self) -> &OwnedTargetIsa {
+        &self.isa
+    }
+}
+
+impl Deref for Machine {
+    type Target = dyn TargetIsa;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.isa
+    }
+}
+
 /// The machine that `options` name.
-pub(crate) fn of(options: &CompileOptions) -> Result<OwnedTargetIsa, CompileError> {
+pub(crate) fn of(options: &CompileOptions) -> Result<Machine, CompileError> {
     match &options.target {
-        Some(machine) => target(machine, options),
+        Some(machine) => target(machine, options).map(Machine::new),
         None => host(options),
+    }
+}
+
+/// What of the options shapes a machine, whichever it is.
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    unwinds: bool,
+    verifies: bool,
+    protects_branches: bool,
+}
+
+impl Settings {
+    fn of(options: &CompileOptions) -> Self {
+        Self {
+            unwinds: options.native_names.needs_unwind_info(),
+            verifies: options.verify_ir || cfg!(debug_assertions),
+            protects_branches: options.protect_branches,
+        }
     }
 }
 
@@ -44,10 +108,25 @@ fn conventions_agree(ours: CallConv, theirs: CallConv) -> bool {
 }
 
 /// The machine that this runs on, with all its features.
-fn host(options: &CompileOptions) -> Result<OwnedTargetIsa, CompileError> {
+fn host(options: &CompileOptions) -> Result<Machine, CompileError> {
+    // Finding out what a processor has takes longer than finding code in memory.
+    static MACHINES: [OnceLock<Machine>; 8] = [const { OnceLock::new() }; 8];
+    let settings = Settings::of(options);
+    let Settings {
+        unwinds,
+        verifies,
+        protects_branches,
+    } = settings;
+    let number = [unwinds, verifies, protects_branches].into_iter();
+    let number = number.fold(0, |number, setting| 2 * number + usize::from(setting));
+    let known = &MACHINES[number];
+    if let Some(machine) = known.get() {
+        return Ok(machine.clone());
+    }
     let target = Triple::host();
     let builder = cranelift_native::builder().map_err(|reason| unsupported(&target, reason))?;
-    finish(builder, &target, options)
+    let isa = finish(builder, &target, settings)?;
+    Ok(known.get_or_init(|| Machine::new(isa)).clone())
 }
 
 /// Any machine that Cranelift knows, with the features that all of its kind have.
@@ -65,17 +144,17 @@ pub(crate) fn target(
         ));
     }
     let builder = isa::lookup(target.clone()).map_err(|reason| unsupported(target, reason))?;
-    finish(builder, target, options)
+    finish(builder, target, Settings::of(options))
 }
 
 fn finish(
     builder: isa::Builder,
     target: &Triple,
-    options: &CompileOptions,
+    settings: Settings,
 ) -> Result<OwnedTargetIsa, CompileError> {
     let mut builder = builder;
-    let flags = flags(options).map_err(|reason| unsupported(target, reason))?;
-    if options.protect_branches {
+    let flags = flags(settings).map_err(|reason| unsupported(target, reason))?;
+    if settings.protects_branches {
         protect_branches(&mut builder, target).map_err(|reason| unsupported(target, reason))?;
     }
     builder
@@ -99,13 +178,12 @@ fn protect_branches(builder: &mut isa::Builder, target: &Triple) -> Result<(), S
     Ok(())
 }
 
-fn flags(options: &CompileOptions) -> Result<settings::Builder, SetError> {
+fn flags(chosen: Settings) -> Result<settings::Builder, SetError> {
     let mut flags = settings::builder();
     // Our own analyses have done what pays off; the optimiser would double the compile time.
     flags.set("opt_level", "none")?;
     // It changes no code.
-    let unwinds = options.native_names.needs_unwind_info();
-    flags.set("unwind_info", if unwinds { "true" } else { "false" })?;
+    flags.set("unwind_info", text(chosen.unwinds))?;
     // Tail calls rely on them.
     flags.set("preserve_frame_pointers", "true")?;
     // For the context, see `lower_entry`.
@@ -115,9 +193,12 @@ fn flags(options: &CompileOptions) -> Result<settings::Builder, SetError> {
     flags.set("enable_table_access_spectre_mitigation", "false")?;
     flags.set("enable_probestack", "true")?;
     flags.set("probestack_strategy", "inline")?;
-    let verifies = options.verify_ir || cfg!(debug_assertions);
-    flags.set("enable_verifier", if verifies { "true" } else { "false" })?;
+    flags.set("enable_verifier", text(chosen.verifies))?;
     Ok(flags)
+}
+
+fn text(setting: bool) -> &'static str {
+    if setting { "true" } else { "false" }
 }
 
 /// Whether constants that a program chose have to be hidden in code for this machine.

@@ -78,12 +78,18 @@ impl<C: ContextObject> CompiledProgram<C> {
         options: &CompileOptions,
     ) -> Result<Self, CompileError> {
         crate::dump::from_environment(executable);
-        let isa = isa::of(options)?;
-        isa::assert_runs_here(&*isa)?;
+        let machine = isa::of(options)?;
+        isa::assert_runs_here(&*machine)?;
+        if let Some(code) = options.cache.same(executable, options, &machine) {
+            return Ok(Self::of_code(executable, code, CodeOrigin::Memory));
+        }
         let (program, syscalls) = config::program(executable)?;
         let named = options.native_names.with_functions_of(executable, options);
         let options = named.as_ref().unwrap_or(options);
-        let (code, origin) = options.cache.code(&program, options, &*isa)?;
+        let (code, origin) = options.cache.code(&program, options, &machine)?;
+        let found = (&code, origin);
+        let cache = &options.cache;
+        cache.remember_source(executable, options, &machine, found);
         Ok(Self {
             code,
             syscalls,
@@ -113,17 +119,20 @@ impl<C: ContextObject> CompiledProgram<C> {
             return Self::compile_with(executable, options);
         }
         crate::dump::from_environment(executable);
-        let isa = isa::of(options)?;
-        isa::assert_runs_here(&*isa)?;
+        let machine = isa::of(options)?;
+        isa::assert_runs_here(&*machine)?;
+        if let Some(code) = options.cache.same(executable, options, &machine) {
+            return Ok(Self::of_code(executable, code, CodeOrigin::Memory));
+        }
         let (program, syscalls) = config::program(executable)?;
         let found = match options.cache.may_have_code() {
-            true => options.cache.find(&program, options, &*isa),
+            true => options.cache.find(&program, options, &machine),
             false => None,
         };
         let (code, origin) = match found {
             Some(found) => found,
             None => {
-                let code = lazy::begin(&program, options, isa)?;
+                let code = lazy::begin(&program, options, machine.isa().clone())?;
                 (Arc::new(code), CodeOrigin::Compiled)
             }
         };

@@ -6,8 +6,8 @@
 use {
     super::{key::CodeKey, owner},
     std::{
-        fs::{self, FileTimes},
-        io::{self, Read, Write},
+        fs::{self, File, FileTimes},
+        io::{self, Write},
         path::{Path, PathBuf},
         time::{Duration, SystemTime},
     },
@@ -60,11 +60,11 @@ impl Directory {
         self.limit
     }
 
-    /// The bytes of the file of `key`, if there is one. It counts as used now.
+    /// The file of `key` and its length, if there is one. It counts as used now.
     ///
     /// # Errors
-    /// When it can't be read, or somebody else could have written it.
-    pub(super) fn read(&self, key: &CodeKey) -> io::Result<Option<Vec<u8>>> {
+    /// When it can't be read, is too large, or somebody else could have written it.
+    pub(super) fn open(&self, key: &CodeKey) -> io::Result<Option<(File, u64)>> {
         let file = match owner::open(&self.file(key)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -72,11 +72,12 @@ impl Directory {
         };
         let metadata = file.metadata()?;
         owner::check_file(&metadata)?;
-        let mut bytes = Vec::with_capacity(metadata.len().min(LARGEST_FILE) as usize + 1);
-        (&file).take(LARGEST_FILE).read_to_end(&mut bytes)?;
+        if metadata.len() > LARGEST_FILE {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         // Where times can't be set, files are removed in the order in which they were written.
         let _ = file.set_times(FileTimes::new().set_modified(SystemTime::now()));
-        Ok(Some(bytes))
+        Ok(Some((file, metadata.len())))
     }
 
     /// Stores the file of `key` in place of the one that may be there, and removes those that were

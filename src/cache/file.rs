@@ -8,7 +8,7 @@
 //! | 8 | 4 | version of this format |
 //! | 12 | 4 | bytes of this header |
 //! | 16 | 32 | the key of the code |
-//! | 48 | 32 | BLAKE3 of the rest of the file, before and behind this field |
+//! | 48 | 32 | BLAKE3 of the header without this field, and of the BLAKE3 of each part behind it |
 //! | 80 | 8 × 4 | bytes of code, numbers of entries, of access sites, of calls |
 //! | 112 | 8 × 5 | instructions, functions, CLIF instructions, CLIF blocks, largest frame |
 //! | 152 | 8 | what hides constants in the code |
@@ -23,12 +23,14 @@ use {
     sbpf_lowering::function::Sites,
     sbpf_runtime::{
         abi::offset,
+        code::UnsealedCode,
         site::{AccessSite, CallSite, RegisterSet},
     },
+    std::io::{self, Read},
 };
 
 const MAGIC: &[u8; 8] = b"sbpfcode";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER: usize = 192;
 const KEY: usize = 16;
 const HASH: usize = 48;
@@ -58,10 +60,22 @@ pub(super) enum Defect {
     Field(&'static str),
 }
 
+/// Why there is no code of a file.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    #[error(transparent)]
+    Defect(#[from] Defect),
+    #[error(transparent)]
+    File(io::Error),
+    #[error("no memory for it: {0}")]
+    Memory(io::Error),
+}
+
 /// What a file holds.
 #[derive(Debug)]
-pub(super) struct Stored<'f> {
-    pub(super) code: &'f [u8],
+pub(super) struct Stored {
+    /// The code, where it will be executed.
+    pub(super) code: UnsealedCode,
     pub(super) entries: Vec<u32>,
     pub(super) sites: Sites,
     pub(super) statistics: CompileStatistics,
@@ -120,45 +134,43 @@ pub(super) fn encode(key: &CodeKey, generated: &GeneratedCode) -> Vec<u8> {
         file.extend_from_slice(&number.to_le_bytes());
     }
     file.resize(HEADER, 0);
-    file.extend_from_slice(code);
-    file.extend(entries.iter().flat_map(|entry| entry.to_le_bytes()));
-    file.extend(accesses.iter().flat_map(access_site_bytes));
-    file.extend(calls.iter().flat_map(call_site_bytes));
-    let hash = hash_of(&file);
+    let mut hasher = hasher_of(&file);
+    let mut add = |part: &[u8]| {
+        hasher.update(blake3::hash(part).as_bytes());
+        file.extend_from_slice(part);
+    };
+    add(code);
+    add(&bytes_of(entries, |entry| entry.to_le_bytes()));
+    add(&bytes_of(accesses, access_site_bytes));
+    add(&bytes_of(calls, call_site_bytes));
+    let hash = *hasher.finalize().as_bytes();
     if let Some(field) = file.get_mut(HASH..NUMBERS) {
         field.copy_from_slice(&hash);
     }
     file
 }
 
-/// Takes a file apart that is to hold the code of `key`, of a program of so many instructions.
+/// Reads a file of `length` bytes that is to hold the code of `key`, of a program of so many
+/// instructions.
+///
+/// What is hashed and checked is memory of our own, to which parts are read that stay as they are: the
+/// file may change meanwhile, what was read may not.
 ///
 /// # Errors
-/// Whatever is wrong with it.
-pub(super) fn decode<'f>(
+/// Whatever is wrong with it, or that it can't be read.
+pub(super) fn read(
     key: &CodeKey,
     instructions: usize,
-    file: &'f [u8],
-) -> Result<Stored<'f>, Defect> {
-    if file.get(..8) != Some(MAGIC.as_slice()) {
-        return Err(Defect::Magic);
-    }
-    let version = file.get(8..12).map_or(0, number32);
-    if version != VERSION {
-        return Err(Defect::Version(version));
-    }
-    let (header, mut rest) = file.split_at_checked(HEADER).ok_or(Defect::Length)?;
-    if number32(&header[12..KEY]) as usize != HEADER {
-        return Err(Defect::Field("header"));
-    }
-    if &header[KEY..HASH] != key.bytes() {
-        return Err(Defect::Key);
-    }
-    if header[HASH..NUMBERS] != hash_of(file) {
-        return Err(Defect::Hash);
-    }
+    file: impl Read,
+    length: u64,
+) -> Result<Stored, ReadError> {
+    let mut file = Hashing::new(file);
+    let header = file.header()?;
     let mut numbers = header[NUMBERS..].chunks_exact(8).map(number);
     let mut next = || numbers.next().flatten().ok_or(Defect::Length);
+    if &header[KEY..HASH] != key.bytes() {
+        return Err(Defect::Key.into());
+    }
     let lengths: [usize; 4] = [next()?, next()?, next()?, next()?];
     let statistics = CompileStatistics {
         code_bytes: lengths[0],
@@ -172,27 +184,24 @@ pub(super) fn decode<'f>(
         .get(CONSTANT_KEY..)
         .and_then(number64)
         .ok_or(Defect::Length)?;
-    let mut section = |count: usize, size: usize| {
-        let length = count.checked_mul(size)?;
-        let section;
-        (section, rest) = rest.split_at_checked(length)?;
-        Some(section)
-    };
-    let code = section(lengths[0], 1).ok_or(Defect::Length)?;
-    let entries = section(lengths[1], ENTRY).ok_or(Defect::Length)?;
-    let accesses = section(lengths[2], ACCESS_SITE).ok_or(Defect::Length)?;
-    let calls = section(lengths[3], CALL_SITE).ok_or(Defect::Length)?;
-    if !rest.is_empty() {
-        return Err(Defect::Length);
+    // From here on no part is longer than the file.
+    if expected_length(lengths) != Some(length) {
+        return Err(Defect::Length.into());
+    }
+    let mut code = UnsealedCode::new(lengths[0]).map_err(ReadError::Memory)?;
+    file.read(code.bytes_mut())?;
+    let entries = file.numbers(lengths[1])?;
+    let accesses = file.accesses(lengths[2])?;
+    let mut calls = vec![0; CALL_SITE * lengths[3]];
+    file.read(&mut calls)?;
+    if header[HASH..NUMBERS] != file.hash() {
+        return Err(Defect::Hash.into());
     }
     let stored = Stored {
         code,
-        entries: entries.chunks_exact(ENTRY).map(number32).collect(),
+        entries,
         sites: Sites {
-            accesses: accesses
-                .chunks_exact(ACCESS_SITE)
-                .map(access_site)
-                .collect(),
+            accesses,
             calls: calls.chunks_exact(CALL_SITE).map(call_site).collect(),
             ..Sites::default()
         },
@@ -203,8 +212,91 @@ pub(super) fn decode<'f>(
     Ok(stored)
 }
 
+/// Bytes of a file with so many bytes of code, entries, access sites and calls.
+fn expected_length([code, entries, accesses, calls]: [usize; 4]) -> Option<u64> {
+    let parts = [
+        HEADER,
+        code,
+        entries.checked_mul(ENTRY)?,
+        accesses.checked_mul(ACCESS_SITE)?,
+        calls.checked_mul(CALL_SITE)?,
+    ];
+    let length = parts.into_iter().try_fold(0usize, usize::checked_add)?;
+    Some(length as u64)
+}
+
+/// A file of which all that is read is hashed: parts by themselves, which takes less time than going on
+/// in the middle of a hash.
+struct Hashing<F> {
+    file: F,
+    hasher: blake3::Hasher,
+}
+
+impl<F: Read> Hashing<F> {
+    fn new(file: F) -> Self {
+        let hasher = blake3::Hasher::new();
+        Self { file, hasher }
+    }
+
+    /// The header, of a file of this format.
+    fn header(&mut self) -> Result<[u8; HEADER], ReadError> {
+        let mut header = Vec::with_capacity(HEADER);
+        let mut start = self.file.by_ref().take(HEADER as u64);
+        start.read_to_end(&mut header).map_err(ReadError::File)?;
+        if header.get(..8) != Some(MAGIC.as_slice()) {
+            return Err(Defect::Magic.into());
+        }
+        let version = header.get(8..12).map_or(0, number32);
+        if version != VERSION {
+            return Err(Defect::Version(version).into());
+        }
+        let header: [u8; HEADER] = header.try_into().map_err(|_| Defect::Length)?;
+        if number32(&header[12..KEY]) as usize != HEADER {
+            return Err(Defect::Field("header").into());
+        }
+        self.hasher = hasher_of(&header);
+        Ok(header)
+    }
+
+    fn read(&mut self, part: &mut [u8]) -> Result<(), ReadError> {
+        match self.file.read_exact(part) {
+            Ok(()) => {
+                self.hasher.update(blake3::hash(part).as_bytes());
+                Ok(())
+            }
+            // It was truncated meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(Defect::Length.into())
+            }
+            Err(error) => Err(ReadError::File(error)),
+        }
+    }
+
+    fn numbers(&mut self, count: usize) -> Result<Vec<u32>, ReadError> {
+        let mut bytes = vec![0; ENTRY * count];
+        self.read(&mut bytes)?;
+        Ok(bytes.chunks_exact(ENTRY).map(number32).collect())
+    }
+
+    fn accesses(&mut self, count: usize) -> Result<Vec<AccessSite>, ReadError> {
+        let mut sites = vec![AccessSite::default(); count];
+        self.read(AccessSite::bytes_mut(&mut sites))?;
+        if cfg!(target_endian = "big") {
+            for site in &mut sites {
+                *site = AccessSite::from_words(site.to_words().map(u32::from_le));
+            }
+        }
+        Ok(sites)
+    }
+
+    /// The hash of all that was read.
+    fn hash(&self) -> [u8; 32] {
+        *self.hasher.finalize().as_bytes()
+    }
+}
+
 /// Refuses what no compilation produces.
-fn check(stored: &Stored<'_>, instructions: usize) -> Result<(), Defect> {
+fn check(stored: &Stored, instructions: usize) -> Result<(), Defect> {
     let Stored {
         code,
         entries,
@@ -215,6 +307,7 @@ fn check(stored: &Stored<'_>, instructions: usize) -> Result<(), Defect> {
     let is_pc = |pc: u32| pc as usize <= instructions;
     let (first, last) = (offset::register(0), offset::register(10));
     let is_register = |base: i32| (first..=last).contains(&base) && (base - first) % 8 == 0;
+    let code = code.bytes();
     if code.is_empty() {
         return Err(Defect::Field("code"));
     }
@@ -244,12 +337,16 @@ fn check(stored: &Stored<'_>, instructions: usize) -> Result<(), Defect> {
     Ok(())
 }
 
-/// The hash of all but its own field.
-fn hash_of(file: &[u8]) -> [u8; 32] {
+/// What has hashed a header without the field of the hash.
+fn hasher_of(header: &[u8]) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&file[..HASH.min(file.len())]);
-    hasher.update(file.get(NUMBERS..).unwrap_or_default());
-    *hasher.finalize().as_bytes()
+    hasher.update(header.get(..HASH).unwrap_or_default());
+    hasher.update(header.get(NUMBERS..).unwrap_or_default());
+    hasher
+}
+
+fn bytes_of<T, const N: usize>(things: &[T], bytes: impl Fn(&T) -> [u8; N]) -> Vec<u8> {
+    things.iter().flat_map(bytes).collect()
 }
 
 fn access_site_bytes(site: &AccessSite) -> [u8; ACCESS_SITE] {
@@ -258,10 +355,6 @@ fn access_site_bytes(site: &AccessSite) -> [u8; ACCESS_SITE] {
         place.copy_from_slice(&word.to_le_bytes());
     }
     bytes
-}
-
-fn access_site(bytes: &[u8]) -> AccessSite {
-    AccessSite::from_words(std::array::from_fn(|word| number32(&bytes[4 * word..])))
 }
 
 fn call_site_bytes(site: &CallSite) -> [u8; CALL_SITE] {

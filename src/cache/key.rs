@@ -3,8 +3,7 @@
 //! Structures are taken apart field by field, so that whoever adds one has to decide here.
 
 use {
-    crate::CompileOptions,
-    cranelift_codegen::isa::TargetIsa,
+    crate::{CompileOptions, isa::Machine},
     sbpf_lowering::{
         decode::Program,
         dialect::{CallxRegister, Dialect, FrameLayout},
@@ -18,14 +17,14 @@ pub(crate) struct CodeKey([u8; 32]);
 
 impl CodeKey {
     /// The key of the code that `program` is compiled to.
-    pub(crate) fn of(program: &Program<'_>, options: &CompileOptions, isa: &dyn TargetIsa) -> Self {
+    pub(crate) fn of(program: &Program<'_>, options: &CompileOptions, machine: &Machine) -> Self {
         let mut key = Builder(blake3::Hasher::new());
         key.text(env!("CARGO_PKG_VERSION"));
         key.text(sbpf_lowering::VERSION);
         key.text(sbpf_runtime::VERSION);
         key.text(env!("SOURCE_FINGERPRINT"));
         key.text(cranelift_codegen::VERSION);
-        key.machine(isa);
+        key.bytes(machine.description());
         key.options(options);
         key.program(program);
         Self(*key.0.finalize().as_bytes())
@@ -50,6 +49,10 @@ impl fmt::Debug for CodeKey {
     }
 }
 
+/// From so many bytes on, a hash of their own takes less time than going on in the middle of one: many
+/// chunks at a time are hashed only where a multiple of as many lies before them.
+const LONG: usize = 4096;
+
 /// Hashes what it is given, with the length of whatever has no fixed one.
 struct Builder(blake3::Hasher);
 
@@ -60,7 +63,11 @@ impl Builder {
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
-        self.0.update(bytes);
+        if bytes.len() < LONG {
+            self.0.update(bytes);
+        } else {
+            self.0.update(blake3::hash(bytes).as_bytes());
+        }
     }
 
     fn text(&mut self, text: &str) {
@@ -71,17 +78,6 @@ impl Builder {
     fn numbers(&mut self, numbers: impl ExactSizeIterator<Item = u64>) {
         let bytes: Vec<u8> = numbers.flat_map(u64::to_le_bytes).collect();
         self.bytes(&bytes);
-    }
-
-    fn machine(&mut self, isa: &dyn TargetIsa) {
-        self.text(&isa.triple().to_string());
-        self.text(isa.name());
-        for flag in isa.flags().iter().chain(isa.isa_flags()) {
-            // The verifier only looks at code.
-            if flag.name != "enable_verifier" {
-                self.text(&flag.to_string());
-            }
-        }
     }
 
     fn options(&mut self, options: &CompileOptions) {

@@ -120,7 +120,7 @@ impl Memory {
     }
 
     /// Makes `code` the one used last.
-    fn retain(&self, code: &Arc<Code>) {
+    pub(super) fn retain(&self, code: &Arc<Code>) {
         if self.limit > 0 {
             lock(&self.retained).push(code, self.limit);
         }
@@ -130,8 +130,8 @@ impl Memory {
 /// Code that is kept although nobody may use it.
 #[derive(Debug, Default)]
 struct Retained {
-    /// By the time of its last use.
-    codes: BTreeMap<u64, Arc<Code>>,
+    /// By the time of its last use, with its size then.
+    codes: BTreeMap<u64, (Arc<Code>, usize)>,
     /// These times, by the address of the code, which is alive.
     times: HashMap<usize, u64>,
     time: u64,
@@ -142,17 +142,20 @@ impl Retained {
     fn push(&mut self, code: &Arc<Code>, limit: usize) {
         self.time += 1;
         let address = Arc::as_ptr(code).addr();
-        match self.times.insert(address, self.time) {
-            Some(before) => drop(self.codes.remove(&before)),
-            None => self.bytes += code.size(),
+        if let Some(before) = self.times.insert(address, self.time)
+            && let Some((_, size)) = self.codes.remove(&before)
+        {
+            self.bytes = self.bytes.saturating_sub(size);
         }
-        self.codes.insert(self.time, Arc::clone(code));
+        let size = code.size();
+        self.bytes += size;
+        self.codes.insert(self.time, (Arc::clone(code), size));
         while self.bytes > limit {
-            let Some((_, oldest)) = self.codes.pop_first() else {
+            let Some((_, (oldest, size))) = self.codes.pop_first() else {
                 return;
             };
             self.times.remove(&Arc::as_ptr(&oldest).addr());
-            self.bytes = self.bytes.saturating_sub(oldest.size());
+            self.bytes = self.bytes.saturating_sub(size);
         }
     }
 }

@@ -8,6 +8,7 @@
 //! | `directory` | files of a directory: private, whole, and not too many |
 //! | `owner` | whose files are trusted |
 //! | `file` | the format of a file |
+//! | `source` | what code was made from, compared byte by byte |
 //! | `statistics` | what happened, in numbers |
 
 mod directory;
@@ -16,21 +17,23 @@ mod key;
 mod known;
 mod memory;
 mod owner;
+mod source;
 mod statistics;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use source::Source;
 pub use {directory::DirectoryContents, statistics::CacheStatistics};
 
 use {
-    crate::{CompileError, CompileOptions, CompiledProgram, code::Code, generated},
-    cranelift_codegen::isa::TargetIsa,
+    crate::{CompileError, CompileOptions, CompiledProgram, code::Code, generated, isa::Machine},
     directory::Directory,
     key::CodeKey,
     known::KnownExecutables,
     memory::Memory,
     sbpf_lowering::decode::Program,
     solana_sbpf::{elf::Executable, vm::ContextObject},
+    source::{Inputs, Sources},
     statistics::Counters,
     std::{
         io,
@@ -96,6 +99,7 @@ pub struct Cache(Option<Arc<Levels>>);
 struct Levels {
     known: KnownExecutables,
     memory: Memory,
+    sources: Sources,
     directory: Option<Directory>,
     counters: Counters,
 }
@@ -178,24 +182,24 @@ impl Cache {
         &self,
         program: &Program<'_>,
         options: &CompileOptions,
-        isa: &dyn TargetIsa,
+        machine: &Machine,
     ) -> Result<(Arc<Code>, CodeOrigin), CompileError> {
         let levels = match &self.0 {
             Some(levels) if !options.native_names.is_any() => levels,
             _ => {
-                let generated = generated::generate(program, options, isa)?;
+                let generated = generated::generate(program, options, &**machine)?;
                 let code = Arc::new(generated.seal(program.dialect.frames)?);
                 return Ok((code, CodeOrigin::Compiled));
             }
         };
-        let key = CodeKey::of(program, options, isa);
+        let key = CodeKey::of(program, options, machine);
         let mut origin = CodeOrigin::Compiled;
         let (code, is_shared) = levels.memory.get_or(key, || {
             if let Some(code) = levels.load(&key, program) {
                 origin = CodeOrigin::Directory;
                 return Ok(Arc::new(code));
             }
-            let generated = generated::generate(program, options, isa)?;
+            let generated = generated::generate(program, options, &**machine)?;
             levels.store(&key, &generated);
             Ok::<_, CompileError>(Arc::new(generated.seal(program.dialect.frames)?))
         })?;
@@ -204,6 +208,42 @@ impl Cache {
         }
         levels.counters.count(origin);
         Ok((code, origin))
+    }
+
+    /// The code that an executable with the same contents was compiled to, if that was asked for more
+    /// than once and is alive.
+    pub(crate) fn same<C: ContextObject>(
+        &self,
+        executable: &Executable<C>,
+        options: &CompileOptions,
+        machine: &Machine,
+    ) -> Option<Arc<Code>> {
+        let levels = self.0.as_ref()?;
+        if options.native_names.is_any() {
+            return None;
+        }
+        let inputs = Inputs::of(executable, options, machine).ok()?;
+        let code = levels.sources.find(&inputs)?;
+        levels.memory.retain(&code);
+        levels.counters.count(CodeOrigin::Memory);
+        Some(code)
+    }
+
+    /// Remembers what `code` was compiled from, if it was asked for again: most programs are not.
+    pub(crate) fn remember_source<C: ContextObject>(
+        &self,
+        executable: &Executable<C>,
+        options: &CompileOptions,
+        machine: &Machine,
+        (code, origin): (&Arc<Code>, CodeOrigin),
+    ) {
+        if let Some(levels) = &self.0
+            && origin == CodeOrigin::Memory
+            && code.source.get().is_none()
+            && let Ok(inputs) = Inputs::of(executable, options, machine)
+        {
+            levels.sources.insert(&inputs, code);
+        }
     }
 
     /// Whether it is worth looking for code: there is some, or there may be.
@@ -217,13 +257,13 @@ impl Cache {
         &self,
         program: &Program<'_>,
         options: &CompileOptions,
-        isa: &dyn TargetIsa,
+        machine: &Machine,
     ) -> Option<(Arc<Code>, CodeOrigin)> {
         let levels = self.0.as_ref()?;
         if options.native_names.is_any() {
             return None;
         }
-        let key = CodeKey::of(program, options, isa);
+        let key = CodeKey::of(program, options, machine);
         let mut origin = CodeOrigin::Memory;
         let code = levels.memory.find_or(key, || {
             origin = CodeOrigin::Directory;
@@ -263,31 +303,33 @@ impl Levels {
     fn load(&self, key: &CodeKey, program: &Program<'_>) -> Option<Code> {
         let directory = self.directory.as_ref()?;
         let problem = |why: String| format!("{}: {why}", directory.file(key).display());
-        let bytes = match directory.read(key) {
-            Ok(bytes) => bytes?,
+        let (file, length) = match directory.open(key) {
+            Ok(file) => file?,
             Err(error) => {
                 self.counters.rejected(problem(error.to_string()));
                 return None;
             }
         };
-        let stored = match file::decode(key, program.len(), &bytes) {
+        let stored = match file::read(key, program.len(), file, length) {
             Ok(stored) => stored,
-            Err(defect) => {
-                self.counters.rejected(problem(defect.to_string()));
+            // Without memory for code, compiling will say so.
+            Err(file::ReadError::Memory(_)) => return None,
+            Err(error) => {
+                self.counters.rejected(problem(error.to_string()));
                 return None;
             }
         };
-        // Without memory for code, compiling will say so.
-        Code::seal(
-            stored.code,
-            stored.entries,
-            stored.sites,
-            program.dialect.frames,
-            stored.statistics,
-            stored.constant_key,
-            None,
-        )
-        .ok()
+        let file::Stored {
+            code,
+            entries,
+            sites,
+            statistics,
+            constant_key,
+        } = stored;
+        let code = code.seal().ok()?;
+        let frames = program.dialect.frames;
+        let code = Code::new(code, entries, sites, frames, statistics, constant_key, None);
+        Some(code)
     }
 
     fn store(&self, key: &CodeKey, generated: &generated::GeneratedCode) {

@@ -2,7 +2,7 @@
 
 use {
     super::{
-        file::{self, Defect},
+        file::{self, Defect, ReadError, Stored},
         key::CodeKey,
     },
     crate::{CompileOptions, GeneratedCode, generated, isa},
@@ -38,7 +38,7 @@ fn program() -> Program<'static> {
 
 fn key_with(program: &Program<'_>, options: &CompileOptions) -> CodeKey {
     let isa = isa::of(options).expect("it is known");
-    CodeKey::of(program, options, &*isa)
+    CodeKey::of(program, options, &isa)
 }
 
 fn key(program: &Program<'_>) -> CodeKey {
@@ -152,6 +152,15 @@ fn generated() -> (CodeKey, GeneratedCode) {
     (key(&program), generated)
 }
 
+/// What is read of a file of these bytes.
+fn decode(key: &CodeKey, instructions: usize, file: &[u8]) -> Result<Stored, Defect> {
+    match file::read(key, instructions, file, file.len() as u64) {
+        Ok(stored) => Ok(stored),
+        Err(ReadError::Defect(defect)) => Err(defect),
+        Err(error) => panic!("reading memory: {error}"),
+    }
+}
+
 #[test]
 fn a_file_gives_back_what_was_stored() {
     let (key, mut generated) = generated();
@@ -161,8 +170,8 @@ fn a_file_gives_back_what_was_stored() {
     // Nor is there a key on every machine.
     generated.key = 0x0123_4567_89ab_cdef;
     let file = file::encode(&key, &generated);
-    let stored = file::decode(&key, 5, &file).expect("it is whole");
-    assert_eq!(stored.code, generated.code);
+    let stored = decode(&key, 5, &file).expect("it is whole");
+    assert_eq!(stored.code.bytes(), generated.code);
     assert_eq!(stored.entries, generated.entries);
     assert_eq!(stored.sites.accesses, generated.sites.accesses);
     assert_eq!(stored.sites.calls, generated.sites.calls);
@@ -174,26 +183,26 @@ fn a_file_gives_back_what_was_stored() {
 fn no_damaged_file_is_accepted() {
     let (key, generated) = generated();
     let file = file::encode(&key, &generated);
-    assert!(file::decode(&key, 5, &file).is_ok());
+    assert!(decode(&key, 5, &file).is_ok());
     for at in 0..file.len() {
         let mut damaged = file.clone();
         damaged[at] ^= 1 << (at % 8);
-        assert!(
-            file::decode(&key, 5, &damaged).is_err(),
-            "byte {at} changed"
-        );
-        assert!(file::decode(&key, 5, &file[..at]).is_err(), "{at} bytes");
+        assert!(decode(&key, 5, &damaged).is_err(), "byte {at} changed");
+        assert!(decode(&key, 5, &file[..at]).is_err(), "{at} bytes");
     }
     let mut longer = file.clone();
     longer.push(0);
-    assert_eq!(file::decode(&key, 5, &longer).err(), Some(Defect::Hash));
+    assert_eq!(decode(&key, 5, &longer).err(), Some(Defect::Length));
+    // As long as it was when it was opened, and no longer.
+    let truncated = file::read(&key, 5, &file[..file.len() - 1], file.len() as u64);
+    assert!(matches!(truncated, Err(ReadError::Defect(Defect::Length))));
 }
 
 /// A file with a right hash whatever is in it.
 fn altered(change: impl FnOnce(&mut GeneratedCode)) -> Option<Defect> {
     let (key, mut generated) = generated();
     change(&mut generated);
-    file::decode(&key, 5, &file::encode(&key, &generated)).err()
+    decode(&key, 5, &file::encode(&key, &generated)).err()
 }
 
 #[test]
@@ -230,12 +239,9 @@ fn another_program_s_file_and_another_version_are_told() {
     let mut other = program();
     other.entry = 1;
     let other = self::key(&other);
-    assert_eq!(file::decode(&other, 5, &file).err(), Some(Defect::Key));
+    assert_eq!(decode(&other, 5, &file).err(), Some(Defect::Key));
     file[8] = 1;
-    assert_eq!(file::decode(&key, 5, &file).err(), Some(Defect::Version(1)));
-    assert_eq!(
-        file::decode(&key, 5, b"#!/bin/sh").err(),
-        Some(Defect::Magic)
-    );
-    assert_eq!(file::decode(&key, 5, b"").err(), Some(Defect::Magic));
+    assert_eq!(decode(&key, 5, &file).err(), Some(Defect::Version(1)));
+    assert_eq!(decode(&key, 5, b"#!/bin/sh").err(), Some(Defect::Magic));
+    assert_eq!(decode(&key, 5, b"").err(), Some(Defect::Magic));
 }

@@ -80,7 +80,7 @@ fn isa(options: &DumpOptions) -> Result<Option<OwnedTargetIsa>, DumpError> {
     let is_used = options.stages.iter().any(|stage| !stage.is_of_program());
     Ok(match &options.target {
         Some(target) => Some(isa::target(target, &options.compile)?),
-        None if is_used => Some(isa::of(&options.compile)?),
+        None if is_used => Some(isa::of(&options.compile)?.isa().clone()),
         None => None,
     })
 }

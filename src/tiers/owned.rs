@@ -1,7 +1,11 @@
 //! What is compiled in the background, without borrowing an executable.
 
 use {
-    crate::{CodeOrigin, CompileError, CompileOptions, code::Code, isa},
+    crate::{
+        CodeOrigin, CompileError, CompileOptions,
+        code::Code,
+        isa::{self, Machine},
+    },
     sbpf_lowering::decode::Program,
     std::sync::Arc,
 };
@@ -44,7 +48,7 @@ impl OwnedProgram {
         self,
         options: &CompileOptions,
     ) -> Result<(Arc<Code>, CodeOrigin), CompileError> {
-        let isa = isa_here(options)?;
+        let machine = machine_here(options)?;
         let Self { text, rest } = self;
         options.cache.code(
             &Program {
@@ -52,13 +56,13 @@ impl OwnedProgram {
                 ..rest
             },
             options,
-            &*isa,
+            &machine,
         )
     }
 
     /// The code of this program, if the cache has it.
     pub(super) fn find(self, options: &CompileOptions) -> Option<(Arc<Code>, CodeOrigin)> {
-        let isa = isa_here(options).ok()?;
+        let machine = machine_here(options).ok()?;
         let Self { text, rest } = self;
         options.cache.find(
             &Program {
@@ -66,15 +70,13 @@ impl OwnedProgram {
                 ..rest
             },
             options,
-            &*isa,
+            &machine,
         )
     }
 }
 
-fn isa_here(
-    options: &CompileOptions,
-) -> Result<cranelift_codegen::isa::OwnedTargetIsa, CompileError> {
-    let isa = isa::of(options)?;
-    isa::assert_runs_here(&*isa)?;
-    Ok(isa)
+fn machine_here(options: &CompileOptions) -> Result<Machine, CompileError> {
+    let machine = isa::of(options)?;
+    isa::assert_runs_here(&*machine)?;
+    Ok(machine)
 }

@@ -35,6 +35,77 @@ fn executables_with_the_same_instructions_share_code() {
     assert_eq!(statistics.problems, Vec::<String>::new());
 }
 
+/// From the second time on code is found by what it was made from rather than by its key.
+#[test]
+fn code_is_shared_however_often_it_is_asked_for() {
+    let cache = cache();
+    let first = compile(&load(1), &cache);
+    let code = first.machine_code().as_ptr();
+    let alone = first.mem_size();
+    for time in 1..5 {
+        let executable = load(1);
+        let compiled = compile(&executable, &cache);
+        assert_eq!(compiled.origin(), CodeOrigin::Memory);
+        assert_eq!(compiled.machine_code().as_ptr(), code);
+        assert_runs(1, executable, compiled);
+        assert_eq!(cache.statistics().memory_hits, time);
+    }
+    assert!(first.mem_size() > alone, "what it was made from is counted");
+    // It goes with the code.
+    drop(first);
+    assert_eq!(compile(&load(1), &cache).origin(), CodeOrigin::Compiled);
+}
+
+#[test]
+fn whatever_differs_is_compiled_however_often_the_rest_was_asked_for() {
+    let cache = cache();
+    let kept: Vec<_> = (0..3).map(|_| compile(&load(1), &cache)).collect();
+    assert_eq!(kept[2].origin(), CodeOrigin::Memory);
+    let with = |change: fn(&mut Case, &mut CompileOptions, &mut Vec<String>)| {
+        let (mut case, mut options, mut syscalls) = (case(1), options(&cache), Vec::new());
+        change(&mut case, &mut options, &mut syscalls);
+        let executable = case.program.load(&case.config, &syscalls);
+        let executable = executable.expect("it loads");
+        CompiledProgram::compile_with(&executable, &options).expect("it compiles")
+    };
+    let changes: [fn(&mut Case, &mut CompileOptions, &mut Vec<String>); 9] = [
+        |case, _, _| case.config.enable_instruction_meter = false,
+        |case, _, _| case.config.enable_address_translation = false,
+        |case, _, _| case.config.stack_frame_size = 8192,
+        |case, _, _| case.config.enable_stack_frame_gaps = false,
+        |_, options, _| options.seed = Some(2),
+        |_, options, _| options.seed = None,
+        |_, options, _| options.guard_speculation = true,
+        |_, _, syscalls| syscalls.push("one_more".to_string()),
+        |case, _, _| {
+            // One byte, and as long.
+            *case = super::case(2);
+        },
+    ];
+    let mut codes = vec![kept[0].machine_code().as_ptr()];
+    let mut others = Vec::new();
+    for (number, change) in changes.into_iter().enumerate() {
+        for time in 0..4 {
+            let compiled = with(change);
+            let expected = match time {
+                0 => CodeOrigin::Compiled,
+                _ => CodeOrigin::Memory,
+            };
+            assert_eq!(compiled.origin(), expected, "change {number}, time {time}");
+            let code = compiled.machine_code().as_ptr();
+            match time {
+                0 => codes.push(code),
+                _ => assert_eq!(codes.last(), Some(&code)),
+            }
+            others.push(compiled);
+        }
+    }
+    codes.sort();
+    codes.dedup();
+    assert_eq!(codes.len(), 10);
+    assert_eq!(compile(&load(1), &cache).origin(), CodeOrigin::Memory);
+}
+
 #[test]
 fn the_default_is_one_cache_for_the_process() {
     // No other test compiles this.

@@ -30,7 +30,7 @@ use {
     cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, condcodes::IntCC, types::I64},
     cranelift_frontend::{FunctionBuilder, Variable},
     sbpf_runtime::{
-        abi::{FRAME_POINTER, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, offset},
+        abi::{FRAME_POINTER, LEAVE, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, offset},
         site::{AccessSite, RegisterSet},
     },
     std::collections::HashMap,
@@ -364,15 +364,21 @@ impl FunctionCx<'_> {
         // A cold block of its own: an edge to where the usual way goes on would have its moves there.
         let found = self.cold_block(Role::Found { pc: at.pc });
         let executed = self.cold_block(Role::Interpreted { pc: at.pc });
-        self.builder.ins().brif(resolved, found, &[], executed, &[]);
+        let highest_mark = self.constant(LEAVE as i64);
+        let is_address =
+            self.builder
+                .ins()
+                .icmp(IntCC::UnsignedGreaterThan, resolved, highest_mark);
+        self.builder
+            .ins()
+            .brif(is_address, found, &[], executed, &[]);
         self.builder.seal_block(found);
         self.builder.seal_block(executed);
 
         self.go_on_in_cold(executed);
-        let ends = self.load_context(I64, offset::LEAVE);
         let leave = self.shared_block(Shared::Leave);
         let goes_on = self.cold_block(Role::Interpreted { pc: at.pc });
-        self.builder.ins().brif(ends, leave, &[], goes_on, &[]);
+        self.builder.ins().brif(resolved, leave, &[], goes_on, &[]);
         self.builder.seal_block(goes_on);
         self.go_on_in_cold(goes_on);
         self.reload(writes.intersection(live));

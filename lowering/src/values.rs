@@ -64,6 +64,12 @@ impl FunctionCx<'_> {
         }
     }
 
+    /// Copies the context's address anew from here on, behind a call over which a copy would have to be
+    /// kept.
+    pub(crate) fn forget_context(&mut self) {
+        self.context = None;
+    }
+
     /// Goes on in a block off the usual path that only the current one leads to: what it has copied of
     /// the context's address serves there too.
     pub(crate) fn go_on_in_cold(&mut self, block: Block) {

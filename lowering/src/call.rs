@@ -358,13 +358,11 @@ impl FunctionCx<'_> {
 
         self.builder.switch_to_block(unwinds);
         let saved = after.intersection(SAVED);
-        for register in saved.iter() {
-            let value = self.register(register);
-            self.store_context(value, offset::saved(register));
-        }
         let site = self.call_site(CallSite { return_pc, saved });
-        let unwind = self.shared_block(Shared::Unwind);
-        let arguments = [site, meter, result].map(BlockArg::Value);
+        let mut arguments = vec![site, meter, result];
+        arguments.extend(saved.iter().map(|register| self.register(register)));
+        let arguments: Vec<_> = arguments.into_iter().map(BlockArg::Value).collect();
+        let unwind = self.unwind_block(saved);
         self.builder.ins().jump(unwind, &arguments);
     }
 

@@ -82,6 +82,39 @@ impl FunctionCx<'_> {
         block
     }
 
+    /// The block for calls behind which a frame keeps these registers: `unwind(site, meter, result,
+    /// registers...)`.
+    pub(crate) fn unwind_block(&mut self, saved: RegisterSet) -> Block {
+        if saved == RegisterSet::EMPTY {
+            return self.shared_block(Shared::Unwind);
+        }
+        if let Some((_, block)) = self.unwinds.iter().find(|(of, _)| *of == saved) {
+            return *block;
+        }
+        let block = self.cold_block(Shared::Unwind.role());
+        let registers = saved.iter().map(|_| &I64);
+        for ty in Shared::Unwind.parameters().iter().chain(registers) {
+            self.builder.append_block_param(block, *ty);
+        }
+        self.unwinds.push((saved, block));
+        block
+    }
+
+    fn fill_unwind_blocks(&mut self) {
+        for (saved, block) in std::mem::take(&mut self.unwinds) {
+            self.builder.seal_block(block);
+            self.builder.switch_to_block(block);
+            let parameters = self.builder.block_params(block).to_vec();
+            let (arguments, registers) = parameters.split_at(Shared::Unwind.parameters().len());
+            for (register, value) in saved.iter().zip(registers) {
+                self.store_context(*value, offset::saved(register));
+            }
+            let arguments: Vec<_> = arguments.iter().copied().map(BlockArg::Value).collect();
+            let unwind = self.shared_block(Shared::Unwind);
+            self.builder.ins().jump(unwind, &arguments);
+        }
+    }
+
     /// Ends the block by going to a shared one without parameters.
     pub(crate) fn jump_shared(&mut self, shared: Shared) {
         let block = self.shared_block(shared);
@@ -90,6 +123,7 @@ impl FunctionCx<'_> {
 
     /// Emits the shared blocks, once all jumps to them are known. Each goes to a later one.
     pub(crate) fn fill_shared_blocks(&mut self) {
+        self.fill_unwind_blocks();
         for shared in Shared::ALL {
             let Some(block) = self.shared[shared as usize] else {
                 continue;

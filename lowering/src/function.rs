@@ -194,6 +194,8 @@ pub(crate) struct FunctionCx<'a> {
     pub(crate) meter: Variable,
     /// Blocks that exceptions share, once something needs them.
     pub(crate) shared: [Option<Block>; Shared::COUNT],
+    /// Blocks that calls share behind which the same registers are kept.
+    pub(crate) unwinds: Vec<(RegisterSet, Block)>,
     pub(crate) callees: HashMap<FunctionName, FuncRef>,
     /// Which checks cover which accesses.
     pub(crate) sharing: &'a Sharing,
@@ -259,6 +261,7 @@ pub(crate) fn lower_unit(
         registers,
         meter,
         shared: [None; Shared::COUNT],
+        unwinds: Vec::new(),
         callees: HashMap::new(),
         sharing: &sharing,
         left_hosts,

@@ -202,16 +202,13 @@ impl FunctionCx<'_> {
             true => after,
             false => after.without(RegisterSet::of(0)),
         };
-        self.spill(shown);
         if may_be_short {
             let return_pc = self.analysis.graph.block(block).end;
             let packed = self.hidden_wide_number(Exception::Bailout.at(return_pc) as u32);
             let meter = self.meter();
-            let arguments = [BlockArg::Value(meter), BlockArg::Value(packed)];
-            let behind = self.shared_block(Shared::Behind);
-            self.builder.ins().jump(behind, &arguments);
+            self.jump_keeping(Shared::Behind, vec![meter, packed], shown);
         } else {
-            self.jump_shared(Shared::Leave);
+            self.jump_keeping(Shared::Leave, Vec::new(), shown);
         }
     }
 
@@ -359,11 +356,7 @@ impl FunctionCx<'_> {
         self.builder.switch_to_block(unwinds);
         let saved = after.intersection(SAVED);
         let site = self.call_site(CallSite { return_pc, saved });
-        let mut arguments = vec![site, meter, result];
-        arguments.extend(saved.iter().map(|register| self.register(register)));
-        let arguments: Vec<_> = arguments.into_iter().map(BlockArg::Value).collect();
-        let unwind = self.unwind_block(saved);
-        self.builder.ins().jump(unwind, &arguments);
+        self.jump_keeping(Shared::Unwind, vec![site, meter, result], saved);
     }
 
     /// Goes on behind the call at the end of `block`, or to `ends` if the program has ended, or if

@@ -194,8 +194,8 @@ pub(crate) struct FunctionCx<'a> {
     pub(crate) meter: Variable,
     /// Blocks that exceptions share, once something needs them.
     pub(crate) shared: [Option<Block>; Shared::COUNT],
-    /// Blocks that calls share behind which the same registers are kept.
-    pub(crate) unwinds: Vec<(RegisterSet, Block)>,
+    /// Blocks that store registers, and go on in a shared one.
+    pub(crate) keeping: Vec<((Shared, RegisterSet), Block)>,
     pub(crate) callees: HashMap<FunctionName, FuncRef>,
     /// Which checks cover which accesses.
     pub(crate) sharing: &'a Sharing,
@@ -261,7 +261,7 @@ pub(crate) fn lower_unit(
         registers,
         meter,
         shared: [None; Shared::COUNT],
-        unwinds: Vec::new(),
+        keeping: Vec::new(),
         callees: HashMap::new(),
         sharing: &sharing,
         left_hosts,

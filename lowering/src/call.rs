@@ -292,11 +292,12 @@ impl FunctionCx<'_> {
     /// r10 with fixed frames, which the frame value determines.
     pub(crate) fn frame_pointer(&mut self) -> Value {
         let bias = self.load_context(I64, offset::FRAME_BIAS);
-        let frame = match self.analysis.program.dialect.frames {
-            FrameLayout::Fixed { stride: 2, .. } => self.builder.ins().iadd(self.frame, self.frame),
-            _ => self.frame,
-        };
-        self.builder.ins().iadd(bias, frame)
+        let once = self.builder.ins().iadd(self.frame, bias);
+        match self.analysis.program.dialect.frames {
+            // Added one by one: the first sum takes the bias from memory.
+            FrameLayout::Fixed { stride: 2, .. } => self.builder.ins().iadd(once, self.frame),
+            _ => once,
+        }
     }
 
     /// The frame value of a callee, which checks the call depth by itself.

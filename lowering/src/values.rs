@@ -75,7 +75,13 @@ impl FunctionCx<'_> {
     pub(crate) fn go_on_in_cold(&mut self, block: Block) {
         let context = self.context();
         self.builder.switch_to_block(block);
-        self.context = Some((block, context));
+        self.copied_context(context);
+    }
+
+    /// Uses a copy of the context's address in the current block: one that is there as well.
+    pub(crate) fn copied_context(&mut self, context: Value) {
+        let current = self.builder.current_block();
+        self.context = current.map(|block| (block, context));
     }
 
     pub(crate) fn load_context(&mut self, ty: Type, offset: i32) -> Value {

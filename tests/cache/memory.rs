@@ -106,6 +106,27 @@ fn whatever_differs_is_compiled_however_often_the_rest_was_asked_for() {
     assert_eq!(compile(&load(1), &cache).origin(), CodeOrigin::Memory);
 }
 
+/// Wherever the difference is, however long they are.
+#[test]
+fn programs_that_differ_in_one_instruction_are_told_apart() {
+    let cache = cache();
+    let compile_with_two_at = |place: usize| {
+        let mut text = "entrypoint:\n".to_string();
+        for number in 0..100 {
+            text += &format!(" mov64 r0, {}\n", if number == place { 2 } else { 1 });
+        }
+        let case = Case::assembly(SBPFVersion::V0, text + " exit\n");
+        let executable = case.program.load(&case.config, &[]).expect("it loads");
+        compile(&executable, &cache)
+    };
+    let kept: Vec<_> = (0..3).map(|_| compile_with_two_at(100)).collect();
+    assert_eq!(kept[2].origin(), CodeOrigin::Memory);
+    for place in 0..100 {
+        let other = compile_with_two_at(place);
+        assert_eq!(other.origin(), CodeOrigin::Compiled, "at {place}");
+    }
+}
+
 #[test]
 fn the_default_is_one_cache_for_the_process() {
     // No other test compiles this.

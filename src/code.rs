@@ -7,7 +7,7 @@ use {
         native_names::{Announced, Symbols},
     },
     sbpf_lowering::{dialect::FrameLayout, function::Sites},
-    sbpf_runtime::{code::CodeMemory, run::Image},
+    sbpf_runtime::{code::CodeMemory, run::Image, translation::NeededSlots},
     std::io,
 };
 
@@ -23,6 +23,7 @@ pub(crate) struct Code {
     pub(crate) statistics: CompileStatistics,
     /// What hides constants in the code; 0 if nothing does.
     pub(crate) key: u64,
+    needed_slots: NeededSlots,
     /// Functions that are compiled when they are called, if not all are compiled.
     lazy: Option<Box<Lazy>>,
 }
@@ -53,6 +54,7 @@ impl Code {
             frames,
             statistics,
             key,
+            needed_slots: NeededSlots::default(),
             lazy: None,
         })
     }
@@ -73,6 +75,7 @@ impl Code {
             frames,
             statistics,
             key: lazy.key(),
+            needed_slots: NeededSlots::default(),
             lazy: Some(Box::new(lazy)),
         }
     }
@@ -107,6 +110,7 @@ impl Code {
             accesses: &self.sites.accesses,
             calls: &self.sites.calls,
             key: self.key,
+            needed_slots: &self.needed_slots,
             growing: self.lazy.as_ref().map(|lazy| lazy.growing()),
         }
     }

@@ -110,7 +110,7 @@ impl FunctionCx<'_> {
         if let Some((_, block)) = self.keeping.iter().find(|(of, _)| *of == key) {
             return *block;
         }
-        let block = self.cold_block(shared.role());
+        let block = self.cold_block(Role::SharedStore { registers });
         let kept = registers.iter().map(|_| &I64);
         for ty in shared.parameters().iter().chain(kept) {
             self.builder.append_block_param(block, *ty);

@@ -8,7 +8,7 @@ use {
         native_names::{Announced, Symbols},
     },
     sbpf_lowering::{dialect::FrameLayout, function::Sites},
-    sbpf_runtime::{code::CodeMemory, run::Image},
+    sbpf_runtime::{code::CodeMemory, run::Image, translation::NeededSlots},
     std::sync::OnceLock,
 };
 
@@ -26,6 +26,7 @@ pub(crate) struct Code {
     pub(crate) key: u64,
     /// What it was made from, if that is worth its memory.
     pub(crate) source: OnceLock<Box<Source>>,
+    needed_slots: NeededSlots,
     /// Functions that are compiled when they are called, if not all are compiled.
     lazy: Option<Box<Lazy>>,
 }
@@ -50,6 +51,7 @@ impl Code {
             statistics,
             key,
             source: OnceLock::new(),
+            needed_slots: NeededSlots::default(),
             lazy: None,
         }
     }
@@ -71,6 +73,7 @@ impl Code {
             statistics,
             key: lazy.key(),
             source: OnceLock::new(),
+            needed_slots: NeededSlots::default(),
             lazy: Some(Box::new(lazy)),
         }
     }
@@ -106,6 +109,7 @@ impl Code {
             accesses: &self.sites.accesses,
             calls: &self.sites.calls,
             key: self.key,
+            needed_slots: &self.needed_slots,
             growing: self.lazy.as_ref().map(|lazy| lazy.growing()),
         }
     }

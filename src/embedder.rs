@@ -7,16 +7,16 @@ use {
         abi::{FRAME_POINTER, REGISTERS},
         host::{Ended, Host},
         run::Frames,
-        translation::Range,
+        translation::{Range, Slots},
     },
     solana_sbpf::{
         ebpf,
         elf::Executable,
-        error::ProgramResult,
+        error::{EbpfError, ProgramResult},
         interpreter::Interpreter,
         memory_region::{MemoryMapping, MemoryRegion},
         program::BuiltinFunction,
-        vm::{CallFrame, ContextObject, EbpfVm},
+        vm::{CallFrame, Config, ContextObject, EbpfVm},
     },
     std::ptr::NonNull,
 };
@@ -28,75 +28,111 @@ const MAX_COMPARED_REGIONS: usize = 128;
 /// Regions beyond this are not translated in advance.
 const MAX_LIKELY_REGIONS: usize = 16;
 
+/// The memory that a virtual machine has when compiled code is entered.
+pub(crate) struct EntryMemory {
+    mapping: NonNull<MemoryMapping>,
+    /// The host address of the first frame, if compiled code relies on it.
+    stack: Option<u64>,
+    /// How compiled code is to keep its frames.
+    pub(crate) frames: Frames,
+}
+
+impl EntryMemory {
+    /// The memory of `vm`, or `None` if compiled code must not run on it.
+    pub(crate) fn of<C: ContextObject>(
+        vm: &mut EbpfVm<C>,
+        config: &Config,
+        layout: FrameLayout,
+    ) -> Option<Self> {
+        // The interpreter uses the mapping that was active when the VM was made.
+        let mapping = vm.context().active_mapping_ptr();
+        let FrameLayout::Fixed { size, stride } = layout else {
+            return Some(Self {
+                mapping,
+                stack: None,
+                frames: Frames::Manual,
+            });
+        };
+        let (size, stride) = (u64::from(size), u64::from(stride));
+        let mut memory = Self {
+            mapping,
+            stack: None,
+            frames: Frames::Fixed {
+                host: 0,
+                size,
+                stride,
+            },
+        };
+        if config.enable_address_translation {
+            let expected = ebpf::MM_STACK_START.checked_add(size)?;
+            if vm.registers[usize::from(FRAME_POINTER)] != expected {
+                return None;
+            }
+            let host = stack_host(memory.mapping(), config, size, stride)?;
+            memory.stack = Some(host);
+            memory.frames = Frames::Fixed { host, size, stride };
+        }
+        Some(memory)
+    }
+
+    fn mapping(&self) -> &MemoryMapping {
+        // SAFETY: the context keeps its mapping where it is while the VM exists, as the interpreter
+        // relies on, and nothing else borrows it: this is only called while no handler and no syscall
+        // runs.
+        unsafe { self.mapping.as_ref() }
+    }
+}
+
 /// A virtual machine while compiled code runs on it.
 pub(crate) struct Embedder<'a, 'vm, C: ContextObject> {
     vm: &'a mut EbpfVm<'vm, C>,
     executable: &'a Executable<C>,
+    config: &'a Config,
     syscalls: &'a [BuiltinFunction<C>],
-    frames: FrameLayout,
-    mapping: NonNull<MemoryMapping>,
+    memory: &'a EntryMemory,
     /// The meter when `vm.due_insn_count` was 0 last.
     start: i64,
     /// `Config::enable_instruction_meter`
     has_meter: bool,
     /// The regions before a syscall or a handler, when translations were right; empty if not known.
     known_regions: Vec<MemoryRegion>,
-    /// The host address of the stack that compiled code was entered with.
-    pub(crate) stack: Option<u64>,
     /// Memory for the interpreter, which insists on having frames.
     call_frames: Vec<CallFrame>,
 }
 
 impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
-    pub(crate) fn new(
+    /// Prepares the VM for its memory as `EbpfVm::execute_program` does.
+    ///
+    /// To be inlined, because a copy of words just stored waits for them to leave the store buffer.
+    #[inline(always)]
+    pub(crate) fn begin(
         vm: &'a mut EbpfVm<'vm, C>,
         executable: &'a Executable<C>,
+        config: &'a Config,
         program: &'a CompiledProgram<C>,
+        memory: &'a EntryMemory,
     ) -> Self {
-        // The interpreter uses the mapping that was active when the VM was made.
-        let mapping = vm.context().active_mapping_ptr();
-        let mut embedder = Self {
-            start: clamp(vm.previous_instruction_meter),
-            has_meter: executable.get_config().enable_instruction_meter,
+        vm.registers[11] = executable.get_entrypoint_instruction_offset() as u64;
+        let initial = vm.context().get_remaining();
+        vm.previous_instruction_meter = initial;
+        vm.due_insn_count = 0;
+        set_result(&mut vm.program_result, 0);
+        Self {
+            start: clamp(initial),
+            has_meter: config.enable_instruction_meter,
             vm,
             executable,
+            config,
             syscalls: &program.syscalls,
-            frames: program.code.frames,
-            mapping,
+            memory,
             known_regions: Vec::new(),
-            stack: None,
             call_frames: Vec::new(),
-        };
-        embedder.stack = embedder.stack_host();
-        embedder
+        }
     }
 
-    /// How compiled code is to keep its frames, or `None` if it must not run.
-    pub(crate) fn entry_frames(&self) -> Option<Frames> {
-        let FrameLayout::Fixed { size, stride } = self.frames else {
-            return Some(Frames::Manual);
-        };
-        let (size, stride) = (u64::from(size), u64::from(stride));
-        let frames = |host| Frames::Fixed { host, size, stride };
-        if !self.executable.get_config().enable_address_translation {
-            return Some(frames(0));
-        }
-        let expected = ebpf::MM_STACK_START.checked_add(size)?;
-        if self.vm.registers[usize::from(FRAME_POINTER)] != expected {
-            return None;
-        }
-        self.stack.map(frames)
-    }
-
-    /// Prepares the VM as `EbpfVm::execute_program` does. Returns the instructions left.
-    pub(crate) fn begin(&mut self) -> u64 {
-        self.vm.registers[11] = self.executable.get_entrypoint_instruction_offset() as u64;
-        let initial = self.vm.context().get_remaining();
-        self.vm.previous_instruction_meter = initial;
-        self.vm.due_insn_count = 0;
-        self.vm.program_result = ProgramResult::Ok(0);
-        self.start = clamp(initial);
-        initial
+    /// Instructions left when the execution began.
+    pub(crate) fn initial(&self) -> u64 {
+        self.vm.previous_instruction_meter
     }
 
     /// r0 to r10 when compiled code is entered.
@@ -104,34 +140,9 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         std::array::from_fn(|register| self.vm.registers[register])
     }
 
-    /// `Config::max_call_depth`
-    pub(crate) fn max_call_depth(&self) -> usize {
-        self.executable.get_config().max_call_depth
-    }
-
     /// Instructions left when compiled code is entered.
     pub(crate) fn meter(&self) -> i64 {
         if self.has_meter { self.start } else { 0 }
-    }
-
-    /// The host address of the first frame, if the stack region holds all frames that the program
-    /// may use, writable, laid out as the program's version has it.
-    fn stack_host(&self) -> Option<u64> {
-        let FrameLayout::Fixed { size, stride } = self.frames else {
-            return None;
-        };
-        let config = self.executable.get_config();
-        if !config.enable_address_translation {
-            return None;
-        }
-        let length = config.stack_frame_size.checked_mul(config.max_call_depth)?;
-        let mut regions = compat::regions(self.mapping()).iter();
-        let region = regions.find(|region| starts_at(region, ebpf::MM_STACK_START))?;
-        let gap = if stride == 2 { u64::from(size) } else { 0 };
-        let is_stack = compat::gap_size(region) == gap
-            && compat::length(region) >= length as u64
-            && compat::is_writable(region);
-        is_stack.then(|| compat::host_address(region))
     }
 
     /// Leaves the call depth as the interpreter does when it ends at this depth.
@@ -139,13 +150,21 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         self.vm.call_depth = depth;
     }
 
-    /// Ends the execution as the interpreter would at `pc`.
-    pub(crate) fn finish(&mut self, pc: u32, meter: i64, result: ProgramResult) {
-        if compat::WRITES_EVERY_PC || matches!(result, ProgramResult::Err(_)) {
+    /// Ends the execution as the interpreter would at an `exit` at `pc`.
+    pub(crate) fn finish(&mut self, pc: u32, meter: i64, result: u64) {
+        if compat::WRITES_EVERY_PC {
             self.vm.registers[11] = u64::from(pc);
         }
+        self.vm.call_depth = 0;
         self.vm.due_insn_count = self.due(meter);
-        self.vm.program_result = result;
+        set_result(&mut self.vm.program_result, result);
+    }
+
+    /// Ends the execution as the interpreter would with `error` at `pc`.
+    pub(crate) fn fail(&mut self, pc: u32, meter: i64, error: EbpfError) {
+        self.vm.registers[11] = u64::from(pc);
+        self.vm.due_insn_count = self.due(meter);
+        self.vm.program_result = ProgramResult::Err(error);
     }
 
     /// Executes the rest of the program with the interpreter.
@@ -158,10 +177,7 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
     ) {
         self.vm.due_insn_count = self.due(meter);
         self.vm.call_depth = call_frames.len() as u64;
-        call_frames.resize(
-            self.executable.get_config().max_call_depth,
-            CallFrame::default(),
-        );
+        call_frames.resize(self.config.max_call_depth, CallFrame::default());
         let registers = with_pc(registers, pc);
         let mut interpreter =
             Interpreter::new(self.vm, self.executable, registers, &mut call_frames);
@@ -173,9 +189,7 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
     }
 
     fn mapping(&self) -> &MemoryMapping {
-        // SAFETY: the context keeps its mapping where it is while the VM exists, as the
-        // interpreter relies on, and nothing else borrows it while `self` does.
-        unsafe { self.mapping.as_ref() }
+        self.memory.mapping()
     }
 
     /// Remembers the regions unless that was done before, so that changes by a syscall or a handler
@@ -184,8 +198,7 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         if !self.known_regions.is_empty() {
             return;
         }
-        // SAFETY: as in `mapping`; borrowed by itself, so that the copy can be kept.
-        let regions = unsafe { self.mapping.as_ref() }.get_regions();
+        let regions = self.memory.mapping().get_regions();
         if regions.len() <= MAX_COMPARED_REGIONS {
             self.known_regions.extend_from_slice(regions);
         }
@@ -208,13 +221,16 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         (range.writable || !store).then_some(range)
     }
 
-    fn likely_ranges(&mut self, mut visit: impl FnMut(Range)) {
-        if !self.executable.get_config().enable_address_translation {
+    fn likely_ranges(&mut self, needed: Slots, mut visit: impl FnMut(Range)) {
+        if !self.config.enable_address_translation {
             return;
         }
         let regions = compat::regions(self.mapping());
-        for region in regions.iter().take(MAX_LIKELY_REGIONS) {
-            if let Some(range) = contiguous(region, region.vm_addr_range().start) {
+        for region in &regions[..regions.len().min(MAX_LIKELY_REGIONS)] {
+            let start = region.vm_addr_range().start;
+            if needed.has(start)
+                && let Some(range) = contiguous(region, start)
+            {
                 visit(range);
             }
         }
@@ -230,8 +246,8 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
     ) -> Result<(), Ended> {
         self.remember_regions();
         self.vm.due_insn_count = self.due(meter);
-        let depth = self.executable.get_config().max_call_depth;
-        self.call_frames.resize(depth, CallFrame::default());
+        self.call_frames
+            .resize(self.config.max_call_depth, CallFrame::default());
         let mut interpreter = Interpreter::new(
             self.vm,
             self.executable,
@@ -283,7 +299,33 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
     }
 
     fn stack_is_intact(&mut self) -> bool {
-        self.stack_host() == self.stack
+        let Frames::Fixed { size, stride, .. } = self.memory.frames else {
+            return true;
+        };
+        self.memory.stack.is_none()
+            || self.memory.stack == stack_host(self.mapping(), self.config, size, stride)
+    }
+}
+
+/// The host address of the first frame, if the stack region holds all frames that the program may use,
+/// writable, laid out as the program's version has it.
+fn stack_host(mapping: &MemoryMapping, config: &Config, size: u64, stride: u64) -> Option<u64> {
+    let length = config.stack_frame_size.checked_mul(config.max_call_depth)?;
+    let mut regions = compat::regions(mapping).iter();
+    let region = regions.find(|region| starts_at(region, ebpf::MM_STACK_START))?;
+    let gap = if stride == 2 { size } else { 0 };
+    let is_stack = compat::gap_size(region) == gap
+        && compat::length(region) >= length as u64
+        && compat::is_writable(region);
+    is_stack.then(|| compat::host_address(region))
+}
+
+/// Makes `program_result` a success, mostly in place of another one, which has nothing to drop.
+#[inline(always)]
+fn set_result(program_result: &mut ProgramResult, result: u64) {
+    match program_result {
+        ProgramResult::Ok(success) => *success = result,
+        failure => *failure = ProgramResult::Ok(result),
     }
 }
 

@@ -4,7 +4,12 @@
 //! public `Interpreter` does.
 
 use {
-    crate::{CompiledProgram, compat, embedder::Embedder, native_stack, program::Identity},
+    crate::{
+        CompiledProgram, compat,
+        embedder::{Embedder, EntryMemory},
+        native_stack,
+        program::Identity,
+    },
     sbpf_runtime::{
         abi::Exception,
         run::{Entry, Exit, Frames, Run},
@@ -12,7 +17,7 @@ use {
     solana_sbpf::{
         elf::Executable,
         error::{EbpfError, ProgramResult},
-        vm::{CallFrame, ContextObject, EbpfVm, ExecutionMode},
+        vm::{CallFrame, Config, ContextObject, EbpfVm, ExecutionMode},
     },
 };
 
@@ -66,13 +71,9 @@ impl<C: ContextObject> CompiledProgram<C> {
         {
             return None;
         }
-        let mut embedder = Embedder::new(vm, executable, self);
-        let frames = embedder.entry_frames()?;
-        let initial = native_stack::with(native_stack, || {
-            let initial = embedder.begin();
-            self.run(embedder, frames);
-            initial
-        })?;
+        let memory = EntryMemory::of(vm, config, self.code.frames)?;
+        let initial =
+            native_stack::with(native_stack, || self.run(vm, executable, config, &memory))?;
 
         let count = if config.enable_instruction_meter {
             let due = vm.due_insn_count;
@@ -81,30 +82,43 @@ impl<C: ContextObject> CompiledProgram<C> {
         } else {
             0
         };
-        let result = std::mem::replace(&mut vm.program_result, ProgramResult::Ok(0));
+        // The usual result is short; only others take all the words that there are.
+        let result = match vm.program_result {
+            ProgramResult::Ok(result) => {
+                vm.program_result = ProgramResult::Ok(0);
+                ProgramResult::Ok(result)
+            }
+            ProgramResult::Err(_) => {
+                std::mem::replace(&mut vm.program_result, ProgramResult::Ok(0))
+            }
+        };
         Some((count, result))
     }
 
-    fn run(&self, embedder: Embedder<'_, '_, C>, frames: Frames) {
+    /// Leaves the result in `vm`; returns the instructions that were left before.
+    fn run(
+        &self,
+        vm: &mut EbpfVm<C>,
+        executable: &Executable<C>,
+        config: &Config,
+        memory: &EntryMemory,
+    ) -> u64 {
+        let embedder = Embedder::begin(vm, executable, config, self, memory);
+        let initial = embedder.initial();
         let entry = Entry {
             registers: embedder.entry_registers(),
             meter: embedder.meter(),
-            frames,
+            frames: memory.frames,
             // Where no depth is allowed the first call fails all the same.
-            max_call_depth: embedder.max_call_depth().max(1) as u64,
+            max_call_depth: config.max_call_depth.max(1) as u64,
         };
         let mut run = Run::new(self.code.image(), embedder, &entry);
         // SAFETY: the image is a compiled program's, made by the lowering as a whole, and
         // `frames` describes the stack region as the mapping has it.
         let exit = unsafe { run.enter() };
         let meter = run.context.meter;
-        let depth = run.depth(run.context.frame);
         match exit {
-            Exit::Finished { pc } => {
-                run.host.set_call_depth(0);
-                let result = ProgramResult::Ok(run.context.registers[0]);
-                run.host.finish(pc, meter, result);
-            }
+            Exit::Finished { pc } => run.host.finish(pc, meter, run.context.registers[0]),
             Exit::Raised(Exception::Bailout, pc) => {
                 run.restore_frame_pointer();
                 let call_frames = call_frames(&run);
@@ -117,12 +131,16 @@ impl<C: ContextObject> CompiledProgram<C> {
                     exception,
                     Exception::CallDepthExceeded | Exception::CallOutsideTextSegment
                 );
-                run.host.set_call_depth(depth + u64::from(is_pushed));
-                run.host
-                    .finish(pc, meter, ProgramResult::Err(error(exception)));
+                let depth = run.depth(run.context.frame) + u64::from(is_pushed);
+                run.host.set_call_depth(depth);
+                run.host.fail(pc, meter, error(exception));
             }
-            Exit::Ended => run.host.set_call_depth(depth),
+            Exit::Ended => {
+                let depth = run.depth(run.context.frame);
+                run.host.set_call_depth(depth);
+            }
         }
+        initial
     }
 }
 

@@ -67,7 +67,9 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
                     return None;
                 }
                 translation::insert(&mut run.context, address, range);
-                run.cache.insert(&mut run.context, address, range);
+                if !run.image.needed_slots.add(address) {
+                    run.cache.insert(&mut run.context, address, range);
+                }
                 Some(host)
             });
             run.context.resolved = found.unwrap_or(0);

@@ -2,7 +2,7 @@
 
 use crate::{
     abi::{Function, REGISTERS},
-    translation::Range,
+    translation::{Range, Slots},
 };
 
 /// How an execution has ended for the embedder, with everything already written where the
@@ -21,8 +21,9 @@ pub trait Host {
     /// It must not run a handler: what only a handler makes accessible is not accessible here.
     fn range(&mut self, address: u64, store: bool) -> Option<Range>;
 
-    /// Calls `visit` with ranges that are worth translating in advance.
-    fn likely_ranges(&mut self, visit: impl FnMut(Range));
+    /// Calls `visit` with ranges that are worth translating in advance, out of those that begin in
+    /// `needed` slots.
+    fn likely_ranges(&mut self, needed: Slots, visit: impl FnMut(Range));
 
     /// Executes `count` instructions from `pc`, none of which transfers control, exactly as the
     /// interpreter does, with `meter` left before the first.

@@ -10,7 +10,7 @@ use {
         code::{CodeMemory, GrowingCode},
         host::Host,
         site::{AccessSite, CallSite},
-        translation::{self, SecondLevel},
+        translation::{self, NeededSlots, SecondLevel},
     },
     std::{
         any::Any,
@@ -100,6 +100,8 @@ pub struct Image<'p> {
     pub calls: &'p [CallSite],
     /// What hides constants in the code; 0 if nothing does.
     pub key: u64,
+    /// What runs of the program have learnt about it.
+    pub needed_slots: &'p NeededSlots,
     /// Where functions are compiled one by one: they and their places are here instead, and `code` has
     /// only what is made of no instruction of the program.
     pub growing: Option<Growing<'p>>,
@@ -160,6 +162,9 @@ pub struct Run<'p, H: Host> {
 
 impl<'p, H: Host> Run<'p, H> {
     /// Prepares an execution of `image`.
+    ///
+    /// To be inlined, because a copy of words just stored waits for them to leave the store buffer.
+    #[inline(always)]
     pub fn new(image: Image<'p>, host: H, entry: &Entry) -> Self {
         let (frame, step, bias) = match entry.frames {
             Frames::Fixed { host, size, stride } => {
@@ -390,8 +395,10 @@ impl<'p, H: Host> Run<'p, H> {
 
     fn prefill(&mut self) {
         let context = &mut self.context;
-        self.host
-            .likely_ranges(|range| translation::insert(context, range.start, range));
+        let needed = self.image.needed_slots.now();
+        self.host.likely_ranges(needed, |range| {
+            translation::insert(context, range.start, range);
+        });
     }
 }
 

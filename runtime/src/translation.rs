@@ -3,7 +3,12 @@
 //! A cache may always hold less than the mapping allows, never more: whatever it does not admit
 //! goes to the mapping itself. It is emptied when regions may have changed.
 
-use crate::abi::{Context, FOUND, Found, SLOT_SHIFT, SLOTS, Slot, Translation, found_index};
+use {
+    crate::abi::{
+        Context, FOUND, Found, LIMITS, SLOT_SHIFT, SLOTS, Slot, Translation, found_index,
+    },
+    std::sync::atomic::{AtomicU8, Ordering},
+};
 
 /// A contiguous range of virtual addresses with its host memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +44,17 @@ impl From<Range> for Translation {
 ///
 /// Word by word, straight to where it belongs: a copy of words just stored would wait for them to
 /// leave the store buffer.
-#[inline]
+#[inline(always)]
 fn fill(translation: &mut Translation, range: &Range) {
     translation.start = range.start;
     translation.host = range.host;
-    for (limit, size) in translation.limits.iter_mut().zip([1, 2, 4, 8, 16, 32]) {
+    for (limit, size) in translation.limits.iter_mut().zip(SIZES) {
         *limit = range.length.saturating_sub(size - 1);
     }
 }
+
+/// What [`Translation::limits`] are for.
+const SIZES: [u64; LIMITS] = [1, 2, 4, 8, 16, 32];
 
 /// Ranges longer than this are not cached, so that `offset + span` can't wrap in generated code.
 const LONGEST: u64 = 1 << 48;
@@ -59,15 +67,65 @@ fn slot(address: u64) -> usize {
 /// Makes `range` the translation of the slot that `address` falls into.
 #[inline]
 pub fn insert(context: &mut Context, address: u64, range: Range) {
-    if range.length > LONGEST {
-        return;
-    }
     let slot = &mut context.slots[slot(address)];
-    fill(&mut slot.load, &range);
-    if range.writable {
-        fill(&mut slot.store, &range);
+    #[expect(
+        clippy::if_same_then_else,
+        reason = "compiled differently: usually no limit has to be clamped"
+    )]
+    if (SIZES[LIMITS - 1]..=LONGEST).contains(&range.length) {
+        fill_slot(slot, &range);
+    } else if range.length <= LONGEST {
+        fill_slot(slot, &range);
     }
 }
+
+#[inline(always)]
+fn fill_slot(slot: &mut Slot, range: &Range) {
+    fill(&mut slot.load, range);
+    if range.writable {
+        fill(&mut slot.store, range);
+    }
+}
+
+/// The slots that a program has looked at and found empty, in any of its runs: those that are worth
+/// filling before it runs. Most programs leave some regions alone, and the shortest all of them.
+#[derive(Debug, Default)]
+pub struct NeededSlots(AtomicU8);
+
+impl NeededSlots {
+    /// All of them, for programs that run often on the same memory.
+    pub const fn all() -> Self {
+        Self(AtomicU8::new(u8::MAX))
+    }
+
+    /// Those known by now. It is no matter when a thread learns what another one has found.
+    pub(crate) fn now(&self) -> Slots {
+        Slots(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Adds the slot that `address` falls into; tells whether it is new.
+    pub(crate) fn add(&self, address: u64) -> bool {
+        let is_new = !self.now().has(address);
+        if is_new {
+            self.0.fetch_or(1 << slot(address), Ordering::Relaxed);
+        }
+        is_new
+    }
+}
+
+/// A set of slots of the region cache.
+#[derive(Debug, Clone, Copy)]
+pub struct Slots(u8);
+
+impl Slots {
+    /// Whether the slot that `address` falls into is one of them.
+    #[inline]
+    pub fn has(self, address: u64) -> bool {
+        self.0 >> slot(address) & 1 != 0
+    }
+}
+
+const _: () = assert!(SLOTS == u8::BITS as usize);
 
 /// The second level of the cache, which most executions never need.
 #[derive(Debug, Default)]
@@ -139,6 +197,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn slots_are_needed_once_they_were_missed() {
+        let needed = NeededSlots::default();
+        let address = |slot: u64| slot << SLOT_SHIFT | 5;
+        assert!((0..8).all(|slot| !needed.now().has(address(slot))));
+        assert!(needed.add(address(7)) && !needed.add(address(7)));
+        assert!(needed.add(address(1)));
+        let known = needed.now();
+        let found: Vec<u64> = (0..8).filter(|slot| known.has(address(*slot))).collect();
+        assert_eq!(found, [1, 7]);
+        let all = NeededSlots::all();
+        assert!((0..8).all(|slot| all.now().has(address(slot)) && !all.add(address(slot))));
     }
 
     #[test]

@@ -46,6 +46,8 @@ Examples:
       Lets perf report show where compiled code spends its time; gdb does with gdb instead.
   sbpf-cranelift run filter.o --dialect ebpf --section xdp --mem 'ff ee dd' --engine all
       Runs a program of standard eBPF, as clang makes it, on a context of three bytes.
+  sbpf-cranelift run counter.o --dialect ebpf --mem 02 --map counters=zeros:32 --json
+      Gives its map \"counters\" four values of eight bytes, and prints what it leaves in them.
 
 The JSON document of --accounts (everything may be left out):
   { \"program_id\": \"<base58>\",
@@ -128,12 +130,16 @@ pub(crate) struct RunArguments {
     /// eBPF: bytes of the context, in hexadecimal or as a file
     #[arg(long, value_name = "HEX|FILE")]
     pub(crate) mem: Option<String>,
+    /// eBPF: values of the map of this name or number, each of SIZE bytes [default: 8]; helper 1 finds
+    /// the value with a 32-bit number. Can be given several times
+    #[arg(long, value_name = "NAME[/SIZE]=HEX|FILE|zeros:LENGTH")]
+    pub(crate) map: Vec<String>,
     /// Run this bundled sample
     #[arg(long, value_name = "NAME", conflicts_with_all = ["program", "input", "accounts"])]
     sample: Option<String>,
     /// List the bundled samples
     #[arg(long, conflicts_with_all = [
-        "program", "dialect", "section", "mem", "sample", "heap", "budget", "engine",
+        "program", "dialect", "section", "mem", "map", "sample", "heap", "budget", "engine",
         "unaligned_mapping", "cache", "seed", "guard_speculation", "native_names", "repeat", "quiet",
         "trace", "profile", "profile_json",
     ])]
@@ -221,6 +227,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
             &[
                 ("--section", arguments.section.is_some()),
                 ("--mem", arguments.mem.is_some()),
+                ("--map", !arguments.map.is_empty()),
             ],
             "is for programs of --dialect ebpf",
         )?,

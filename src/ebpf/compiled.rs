@@ -11,8 +11,11 @@ use {
         native_names::Announced,
     },
     sbpf_lowering::function::Sites,
-    sbpf_runtime::{code::CodeMemory, run::Image},
+    sbpf_runtime::{code::CodeMemory, run::Image, translation::NeededSlots},
 };
+
+/// A session fills slots but once, whether they are needed or not.
+static NEEDED_SLOTS: NeededSlots = NeededSlots::all();
 
 /// A program compiled to native code, ready to be run by any number of threads at once.
 #[derive(Debug)]
@@ -100,6 +103,7 @@ impl CompiledProgram {
             accesses: &self.sites.accesses,
             calls: &self.sites.calls,
             key: self.key,
+            needed_slots: &NEEDED_SLOTS,
             growing: None,
         }
     }

@@ -7,7 +7,7 @@ use {
     sbpf_runtime::{
         abi::Function,
         host::{Ended, Host},
-        translation::Range,
+        translation::{Range, Slots},
     },
 };
 
@@ -85,13 +85,14 @@ impl Host for Machine<'_, '_, '_> {
         self.memory.range(address, store)
     }
 
-    fn likely_ranges(&mut self, visit: impl FnMut(Range)) {
+    fn likely_ranges(&mut self, needed: Slots, visit: impl FnMut(Range)) {
         if std::mem::replace(&mut self.is_known, true) {
             return;
         }
         self.memory
             .ranges()
             .take(MAX_LIKELY_REGIONS)
+            .filter(|range| needed.has(range.start))
             .for_each(visit);
     }
 

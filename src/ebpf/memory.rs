@@ -118,6 +118,15 @@ impl<'m> Memory<'m> {
         self.set(map_address(map), Bytes::ReadOnly(values));
     }
 
+    /// Gives the program a map `map` whose values are a copy of `bytes`, which it may read and write.
+    ///
+    /// # Panics
+    /// If `map` is more than 65536.
+    pub fn own_map(&mut self, map: u32, bytes: &[u8]) {
+        assert!(map <= GREATEST_MAP, "map {map} is beyond what is possible");
+        self.own_data(map, bytes, true);
+    }
+
     /// A copy of the values of a map, or `None` where there is no such map.
     pub fn map(&self, map: u32) -> Option<Vec<u8>> {
         self.copy(map_address(map))
@@ -175,7 +184,7 @@ impl<'m> Memory<'m> {
     }
 
     /// Gives the program memory of its own as map `map`.
-    pub(super) fn own_map(&mut self, map: u32, bytes: &[u8], writable: bool) {
+    pub(super) fn own_data(&mut self, map: u32, bytes: &[u8], writable: bool) {
         let bytes = bytes.iter().copied().map(Cell::new).collect();
         self.set(map_address(map), Bytes::Owned { bytes, writable });
     }

@@ -165,7 +165,7 @@ impl Program {
     pub fn memory<'m>(&self) -> Memory<'m> {
         let mut memory = Memory::new();
         for data in &self.inner.data {
-            memory.own_map(data.map, &data.bytes, data.is_writable);
+            memory.own_data(data.map, &data.bytes, data.is_writable);
         }
         memory
     }

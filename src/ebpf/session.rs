@@ -108,6 +108,8 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
         })
     }
 
+    // Inlined into the caller, where the outcome need not go through memory.
+    #[inline]
     fn run_here(&mut self, limit: u64) -> Outcome {
         let run = &mut self.run;
         let start = limit.min(self.greatest_limit) as i64;

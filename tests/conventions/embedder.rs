@@ -12,7 +12,7 @@ use {
         host::{Ended, Host},
         run::{Entry, Frames, Image, Run},
         site::RegisterSet,
-        translation::Range,
+        translation::{NeededSlots, Range, Slots},
     },
     solana_sbpf::{ebpf::MM_INPUT_START, program::SBPFVersion, vm::Config},
     std::{ffi::c_void, mem::transmute},
@@ -116,6 +116,7 @@ impl Session {
             accesses: self.generated.access_sites(),
             calls: self.generated.calls(),
             key: self.generated.key(),
+            needed_slots: &NeededSlots::default(),
             growing: None,
         };
         let mut context = Box::new(Run::new(image, NoHost, &entry).context);
@@ -259,7 +260,7 @@ impl Host for NoHost {
         None
     }
 
-    fn likely_ranges(&mut self, _visit: impl FnMut(Range)) {}
+    fn likely_ranges(&mut self, _needed: Slots, _visit: impl FnMut(Range)) {}
 
     fn step(
         &mut self,

@@ -11,7 +11,7 @@ const COMPILERS: [&str; 6] = [
 ];
 
 /// The ELF files of a source, one for each version of the processor; none without clang.
-fn compile(source: &str) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn compile(source: &str) -> Vec<(String, Vec<u8>)> {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/ebpf/programs")

@@ -130,6 +130,98 @@ fn run_compares_the_engines() {
     );
 }
 
+/// Counts in the value of map 3 that the first byte of the context chooses.
+fn counts() -> Vec<[u8; 8]> {
+    [
+        &[
+            insn(0x71, 3, 1, 0, 0),
+            insn(0x63, 10, 3, -4, 0),
+            copy(2, 10),
+            insn(0x07, 2, 0, 0, -4),
+        ],
+        &constant(1, 1, 3)[..],
+        &[
+            helper(1),
+            insn(0x15, 0, 0, 3, 0),
+            set(1, 1),
+            insn(0xdb, 0, 1, 0, 0),
+            insn(0x79, 0, 0, 0, 0),
+            EXIT,
+        ],
+    ]
+    .concat()
+}
+
+#[test]
+fn run_gives_maps() {
+    let path = file("counts.bin", &counts());
+    let run = |mem: &str, map: &str| {
+        let run = [
+            "run",
+            &path,
+            "--dialect",
+            "ebpf",
+            "--engine",
+            "all",
+            "--json",
+        ];
+        let given = ["--mem", mem, "--map", map, "--map", "5/2=zeros:3"];
+        let (status, output, error) = sbpf_cranelift(&[&run[..], &given].concat(), "");
+        assert_eq!(error, "");
+        let value: serde_json::Value = serde_json::from_str(&output).expect("it is JSON");
+        assert_eq!(value["agree"], true);
+        (status, value["engines"][1].clone())
+    };
+    let (status, engine) = run("02", "3=zeros:32");
+    assert_eq!((status, &engine["result"]), (0, &"0x1".into()));
+    let left = [&[0; 16][..], &[1], &[0; 15]].concat();
+    assert_eq!(engine["maps"]["3"], hex(&left));
+    assert_eq!(engine["maps"]["5"], "000000");
+    // Values of four bytes, and one that starts beyond the last whole one.
+    let (_, engine) = run("01", "3/4=0000 0000 0500 0000 0000 0000 00");
+    assert_eq!(engine["result"], "0x6");
+    assert_eq!(engine["maps"]["3"], "00000000060000000000000000");
+    let (_, engine) = run("03", "3/4=0000 0000 0500 0000 0000 0000 00");
+    assert_eq!(engine["result"], "0x0");
+    // From a file, which is the program's own here.
+    let (_, engine) = run("00", &format!("3={path}"));
+    let first = u64::from_le_bytes(counts()[0]) + 1;
+    assert_eq!(engine["result"], format!("{first:#x}"));
+    let (status, engine) = run("00", "4=zeros:8");
+    let error = "helper 1 failed: r1 is no map that was given";
+    assert_eq!((status, &engine["error"]), (1, &error.into()));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn maps_have_the_names_of_an_elf_file() {
+    let Some((_, bytes)) = crate::clang::compile("maps.c").into_iter().next() else {
+        return;
+    };
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("maps-on-the-command-line.o");
+    std::fs::write(&path, bytes).expect("it can be written");
+    let path = path.display().to_string();
+    let run = [
+        "run",
+        &path,
+        "--dialect",
+        "ebpf",
+        "--mem",
+        "02",
+        "-q",
+        "--map",
+    ];
+    let finished = sbpf_cranelift(&[&run[..], &["counters=zeros:32"]].concat(), "");
+    let one = "cranelift    r0 = 0x1\n".to_string();
+    assert_eq!(finished, (0, one, String::new()));
+    let (status, _, error) = sbpf_cranelift(&[&run[..], &["others=zeros:32"]].concat(), "");
+    let expected = "the program can have no map \"others\"; its maps are counters\n";
+    assert_eq!((status, error), (2, format!("error: --map: {expected}")));
+}
+
 #[test]
 fn run_tells_native_tools_names() {
     let path = file("named.bin", &adds());
@@ -159,6 +251,41 @@ fn run_and_dump_refuse_in_one_line() {
             "--heap: is for programs of --dialect sbpf",
         ),
         (&run, &["--engine", "hand-written"], "--engine: "),
+        (
+            &run,
+            &["--map", "counters"],
+            "--map: \"counters\" is not NAME=VALUES",
+        ),
+        (
+            &run,
+            &["--map", "3/0=00"],
+            "--map: \"0\" is no size of a value",
+        ),
+        (
+            &run,
+            &["--map", "3=zeros:x"],
+            "--map: there can't be \"x\" zeros",
+        ),
+        (
+            &run,
+            &["--map", "3=xyz"],
+            "--map: \"xyz\" is no file and no hexadecimal",
+        ),
+        (
+            &run,
+            &["--map", "65537=00"],
+            "--map: the program can have no map \"65537\"",
+        ),
+        (
+            &run,
+            &["--map", "3=00", "--map", "3/4=00"],
+            "--map: there is more than one map \"3\"",
+        ),
+        (
+            &run[..2],
+            &["--map", "3=00"],
+            "--map: is for programs of --dialect ebpf",
+        ),
         (
             &run[..2],
             &["--mem", "00"],
@@ -303,6 +430,18 @@ fn compare_measures_files() {
 }
 
 #[test]
+fn compare_gives_maps() {
+    let path = file("compared-counts.bin", &counts());
+    let given = [&path[..], "--mem", "02", "--map", "3=zeros:32"];
+    let (status, output, error) = sbpf_cranelift(&[&COMPARE[..], &given].concat(), "");
+    assert_eq!((status, error), (0, String::new()), "{output}");
+    assert!(output.contains("Code that was run"), "{output}");
+    let (status, output, _) = sbpf_cranelift(&[&COMPARE[..], &given[..3]].concat(), "");
+    assert_eq!(status, 1);
+    assert!(output.contains("not measured: "), "{output}");
+}
+
+#[test]
 fn compare_compiles_c() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ebpf/programs/siphash.c");
     let memory: String = [1u64, 2, 2, 3, 4]
@@ -331,6 +470,7 @@ fn compare_refuses_in_one_line() {
         ),
         (&[&path, "--section", "xdp"], "--section: "),
         (&[&path, "--mem", "xyz"], "--mem: "),
+        (&[&path, "--map", "xyz"], "--map: "),
         (&["missing.bin"], "missing.bin: "),
         (&["--baseline", &path], "is no report"),
     ] {

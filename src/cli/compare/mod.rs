@@ -63,6 +63,8 @@ Examples:
   sbpf-cranelift compare --dialect ebpf filter.o --section xdp --mem packet.bin --html report.html
   sbpf-cranelift compare --dialect ebpf filter.c --mem packet.bin
       Measures a program on a packet; one in C, if clang is there, also compiled natively.
+  sbpf-cranelift compare --dialect ebpf counter.o --mem 02 --map counters=zeros:32
+      Gives its map \"counters\" four values of eight bytes.
 
 Before a program is timed, all engines must end as the interpreter does: in result, instruction
 count, final pc, memory, log and return data.
@@ -104,6 +106,14 @@ pub(crate) struct CompareArguments {
     /// eBPF: the memory of programs, as bytes in hexadecimal or as a file
     #[arg(long, value_name = "HEX|FILE", requires = "program")]
     mem: Option<String>,
+    /// eBPF: values of the map of this name or number, each of SIZE bytes [default: 8]; helper 1 finds
+    /// the value with a 32-bit number. Can be given several times
+    #[arg(
+        long,
+        value_name = "NAME[/SIZE]=HEX|FILE|zeros:LENGTH",
+        requires = "program"
+    )]
+    map: Vec<String>,
     /// Writes all figures, with their spread, to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -149,10 +159,11 @@ impl CompareArguments {
     }
 
     /// Options that only comparisons of eBPF have, and whether they are given.
-    fn of_ebpf(&self) -> [(&'static str, bool); 2] {
+    fn of_ebpf(&self) -> [(&'static str, bool); 3] {
         [
             ("--section", self.section.is_some()),
             ("--mem", self.mem.is_some()),
+            ("--map", !self.map.is_empty()),
         ]
     }
 
@@ -201,6 +212,7 @@ pub(crate) fn run(arguments: &CompareArguments) -> Result<Printout, Failure> {
             },
             section: arguments.section.as_deref(),
             memory: arguments.mem.as_deref(),
+            maps: &arguments.map,
             filters: arguments.filters(),
             settings,
             circumstances: Circumstances::here(settings.rounds, arguments.quick),

@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod conformance;
+mod maps;
 pub(crate) mod run;
 
 use {
@@ -65,17 +66,25 @@ pub(crate) fn load(
     program.map_err(|error| Failure::at(name, error.to_string()))
 }
 
-/// The memory of a program: the bytes of a file or, where there is none of this name, in hexadecimal.
+/// The memory of a program, as `--mem` gives it.
+///
+/// # Errors
+/// When it is neither a file nor hexadecimal.
+pub(crate) fn memory(argument: Option<&str>) -> Result<Vec<u8>, Failure> {
+    argument.map_or_else(|| Ok(Vec::new()), |argument| bytes("--mem", argument))
+}
+
+/// The bytes of a file or, where there is none of this name, in hexadecimal.
 ///
 /// # Errors
 /// When it is neither.
-pub(crate) fn memory(argument: Option<&str>) -> Result<Vec<u8>, Failure> {
-    match argument {
-        None => Ok(Vec::new()),
-        Some(path) if Path::new(path).exists() => read_file(Path::new(path), REGION_BYTES_LIMIT),
-        Some(text) => hexadecimal("--mem", text)
-            .map_err(|_| Failure::at("--mem", format!("{text:?} is no file and no hexadecimal"))),
+fn bytes(place: &str, argument: &str) -> Result<Vec<u8>, Failure> {
+    let path = Path::new(argument);
+    if path.exists() {
+        return read_file(path, REGION_BYTES_LIMIT);
     }
+    hexadecimal(place, argument)
+        .map_err(|_| Failure::at(place, format!("{argument:?} is no file and no hexadecimal")))
 }
 
 /// Bytes in hexadecimal, with white space and a leading `0x` as people like it.

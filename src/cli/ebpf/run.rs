@@ -1,7 +1,11 @@
 //! `sbpf-cranelift run --dialect ebpf`.
 
 use {
-    super::{load, memory},
+    super::{
+        load,
+        maps::{self, Map},
+        memory,
+    },
     crate::cli::{
         failure::Failure,
         input::DEFAULT_BUDGET,
@@ -29,12 +33,20 @@ struct Run {
     outcome: Outcome,
     context: Vec<u8>,
     stack: Vec<u8>,
+    maps: Vec<Map>,
+}
+
+/// What a program is run on, again and again.
+struct Input {
+    context: Vec<u8>,
+    maps: Vec<Map>,
+    limit: u64,
 }
 
 impl Run {
     fn agrees_with(&self, other: &Self) -> bool {
-        (&self.outcome, &self.context, &self.stack)
-            == (&other.outcome, &other.context, &other.stack)
+        (&self.outcome, &self.context, &self.stack, &self.maps)
+            == (&other.outcome, &other.context, &other.stack, &other.maps)
     }
 }
 
@@ -58,7 +70,11 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
     }
     let section = arguments.section.as_deref();
     let program = load(&name, &bytes, section, &options)?;
-    let context = memory(arguments.mem.as_deref())?;
+    let input = Input {
+        context: memory(arguments.mem.as_deref())?,
+        maps: maps::maps(&arguments.map, &program)?,
+        limit: arguments.budget.unwrap_or(DEFAULT_BUDGET),
+    };
     let (is_compiled, is_interpreted) = match arguments.engine {
         None | Some(EngineChoice::Cranelift) => (true, false),
         Some(EngineChoice::Interpreter) => (false, true),
@@ -70,19 +86,15 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
     };
     let mut runs = Vec::new();
     if is_interpreted {
-        runs.push(execute(&program, None, &context, arguments));
+        runs.push(execute(&program, None, &input, arguments.repeat));
     }
     if is_compiled {
         let start = Instant::now();
         let compiled = program.compile();
         let compiled = compiled.map_err(|error| Failure::at(&name, error.to_string()))?;
         let time = start.elapsed();
-        runs.push(execute(
-            &program,
-            Some((&compiled, time)),
-            &context,
-            arguments,
-        ));
+        let compiled = Some((&compiled, time));
+        runs.push(execute(&program, compiled, &input, arguments.repeat));
     }
     let agree = match &runs[..] {
         [expected, found] => Some(found.agrees_with(expected)),
@@ -101,15 +113,16 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Printout, Failure> {
 fn execute(
     program: &Program,
     compiled: Option<(&CompiledProgram, Duration)>,
-    context: &[u8],
-    arguments: &RunArguments,
+    input: &Input,
+    repeat: Option<u32>,
 ) -> Run {
-    let limit = arguments.budget.unwrap_or(DEFAULT_BUDGET);
+    let limit = input.limit;
     let once = || {
-        let mut bytes = context.to_vec();
+        let mut bytes = input.context.clone();
         let mut memory = program.memory();
         memory.set_context(&mut bytes);
         let mut helpers = Helpers::new();
+        maps::give(&input.maps, &mut memory, &mut helpers);
         let start = Instant::now();
         let outcome = match compiled {
             Some((compiled, _)) => compiled.run(&mut memory, &mut helpers, limit),
@@ -127,12 +140,13 @@ fn execute(
             outcome,
             context: memory.context(),
             stack: memory.stack(),
+            maps: maps::left(&input.maps, &memory),
         }
     };
     let begin = Instant::now();
     let mut run = once();
     for done in 1.. {
-        let is_enough = match arguments.repeat {
+        let is_enough = match repeat {
             Some(repetitions) => done >= repetitions,
             None => done >= MOST_REPETITIONS || begin.elapsed() >= REPETITION_TIME,
         };
@@ -187,6 +201,13 @@ fn lines(runs: &[Run], agree: Option<bool>, is_quiet: bool) -> String {
     text
 }
 
+/// The values of maps in hexadecimal, by the names that arguments gave them.
+fn contents(maps: &[Map]) -> serde_json::Map<String, Value> {
+    let maps = maps.iter();
+    maps.map(|map| (map.name.clone(), hex::encode(&map.values).into()))
+        .collect()
+}
+
 fn document(name: &str, runs: &[Run], agree: Option<bool>, status: u8) -> String {
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let engines: Vec<Value> = runs
@@ -202,6 +223,7 @@ fn document(name: &str, runs: &[Run], agree: Option<bool>, status: u8) -> String
                 "code_bytes": run.code_bytes,
                 "run_nanoseconds": nanoseconds(run.run_time),
                 "memory": hex::encode(&run.context),
+                "maps": contents(&run.maps),
             })
         })
         .collect();

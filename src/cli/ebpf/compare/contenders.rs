@@ -5,7 +5,7 @@ use {
         subject::Subject,
         workloads::{HELPER, helper},
     },
-    crate::cli::{compare::clock::thread_time, failure::Failure},
+    crate::cli::{compare::clock::thread_time, ebpf::maps, failure::Failure},
     sbpf_cranelift::ebpf::{CompiledProgram, Helpers, Memory, Options, Program},
     std::{hint::black_box, time::Duration},
 };
@@ -68,6 +68,7 @@ impl Ours {
         helpers.register_function(HELPER, helper);
         let mut memory = program.memory();
         memory.own_context(&subject.memory);
+        maps::give(&subject.maps, &mut memory, &mut helpers);
         Ok(Self {
             program,
             compiled,
@@ -76,21 +77,21 @@ impl Ours {
         })
     }
 
-    fn compiled<'s>(&'s mut self, name: Name, restored: Option<&'s [u8]>) -> Contender<'s> {
+    fn compiled<'s>(&'s mut self, name: Name, restored: Option<&'s Subject>) -> Contender<'s> {
         let mut session = self.compiled.session(&mut self.memory, &mut self.helpers);
         let run = move || {
-            if let Some(bytes) = restored {
-                restore(session.memory(), bytes)?;
+            if let Some(subject) = restored {
+                restore(session.memory(), subject)?;
             }
             session.run(LIMIT).result.map_err(|fault| fault.to_string())
         };
         (name, repeated(run))
     }
 
-    fn interpreted<'s>(&'s mut self, name: Name, restored: Option<&'s [u8]>) -> Contender<'s> {
+    fn interpreted<'s>(&'s mut self, name: Name, restored: Option<&'s Subject>) -> Contender<'s> {
         let run = move || {
-            if let Some(bytes) = restored {
-                restore(&self.memory, bytes)?;
+            if let Some(subject) = restored {
+                restore(&self.memory, subject)?;
             }
             let outcome = self
                 .program
@@ -101,12 +102,16 @@ impl Ours {
     }
 }
 
-/// Puts the context back to what it was.
-pub(super) fn restore(memory: &Memory<'_>, bytes: &[u8]) -> Result<(), String> {
-    let context = Memory::address_of_context();
-    memory
-        .write(context, bytes)
-        .map_err(|fault| fault.to_string())
+/// Puts context and maps back to what they were.
+pub(super) fn restore(memory: &Memory<'_>, subject: &Subject) -> Result<(), String> {
+    let context = (Memory::address_of_context(), &subject.memory);
+    let maps = subject.maps.iter();
+    let maps = maps.map(|map| (Memory::address_of_map(map.number), &map.values));
+    for (address, bytes) in std::iter::once(context).chain(maps) {
+        let written = memory.write(address, bytes);
+        written.map_err(|fault| fault.to_string())?;
+    }
+    Ok(())
 }
 
 /// All engines of this build, ours first. Where memory is `restored` before each run, that is part of its
@@ -117,7 +122,7 @@ pub(super) fn all<'s>(
     expected: u64,
     is_restored: bool,
 ) -> Vec<Contender<'s>> {
-    let restored = is_restored.then_some(&*subject.memory);
+    let restored = is_restored.then_some(subject);
     let [metered, unmetered, interpreted] = ours;
     let mut contenders = vec![
         metered.compiled(OURS, restored),
@@ -139,6 +144,7 @@ pub(super) fn all<'s>(
         };
         contenders.push(("native C", runs));
     }
+    let restored = is_restored.then_some(&*subject.memory);
     contenders.extend(rivals(subject, expected, restored));
     contenders
 }
@@ -191,6 +197,9 @@ mod rival {
         expected: u64,
         restored: Option<&'s [u8]>,
     ) -> Result<Runs<'s>, String> {
+        if !subject.maps.is_empty() {
+            return Err("it has no maps".to_string());
+        }
         let program = subject.program(&Options::default());
         let program = program.map_err(|error| error.to_string())?;
         if program.entry() != 0 {

@@ -19,6 +19,7 @@ use {
             tables::text::{self as tables, Format},
             write_file,
         },
+        ebpf::maps,
         failure::Failure,
         run::Printout,
     },
@@ -39,6 +40,8 @@ pub(crate) struct Request<'a> {
     pub(crate) section: Option<&'a str>,
     /// The memory of programs, as a file or in hexadecimal.
     pub(crate) memory: Option<&'a str>,
+    /// Maps of programs.
+    pub(crate) maps: &'a [String],
     /// Words that names have to contain.
     pub(crate) filters: Vec<String>,
     /// How much effort to spend.
@@ -106,7 +109,8 @@ fn select(request: &Request<'_>) -> Result<(Vec<Subject>, Vec<String>), Failure>
         [] => subject::workloads(&request.filters),
         paths => {
             let memory = super::memory(request.memory)?;
-            let load = |path: &PathBuf| Subject::given(path, request.section, &memory);
+            let load =
+                |path: &PathBuf| Subject::given(path, request.section, &memory, request.maps);
             let mut subjects = paths.iter().map(load).collect::<Result<Vec<_>, _>>()?;
             subjects.retain(|subject| {
                 let name = subject.name.to_lowercase();
@@ -185,7 +189,13 @@ fn agree(subject: &Subject) -> Result<Agreement, Failure> {
     let compiled = found
         .compiled
         .run(&mut found.memory, &mut found.helpers, LIMIT);
-    if (&compiled, found.memory.context()) != (&interpreted, expected.memory.context()) {
+    let left = |ours: &Ours| {
+        (
+            ours.memory.context(),
+            maps::left(&subject.maps, &ours.memory),
+        )
+    };
+    if (&compiled, left(&found)) != (&interpreted, left(&expected)) {
         return Err(failure(format!(
             "the engines differ: {interpreted:?} and {compiled:?}"
         )));
@@ -204,7 +214,7 @@ fn agree(subject: &Subject) -> Result<Agreement, Failure> {
     }
     let is_restored = interpret(&mut expected) != interpreted;
     if is_restored {
-        restore(&expected.memory, &subject.memory).map_err(failure)?;
+        restore(&expected.memory, subject).map_err(failure)?;
         if interpret(&mut expected) != interpreted {
             let what = "what a run leaves in the program's data changes the next one";
             return Err(failure(what.to_string()));

@@ -5,7 +5,11 @@ use {
         c::{self, Native},
         workloads::{self, Workload},
     },
-    crate::cli::{failure::Failure, program::read_program},
+    crate::cli::{
+        ebpf::maps::{self, Map},
+        failure::Failure,
+        program::read_program,
+    },
     sbpf_cranelift::ebpf::{Options, Program},
     std::path::Path,
 };
@@ -18,6 +22,8 @@ pub(super) struct Subject {
     section: Option<String>,
     /// The memory that it starts with.
     pub(super) memory: Vec<u8>,
+    /// The maps that it is given.
+    pub(super) maps: Vec<Map>,
     /// The same in Rust.
     pub(super) native: Option<fn(&mut [u8]) -> u64>,
     /// The same source, compiled for this machine.
@@ -33,15 +39,26 @@ impl Subject {
         super::super::load(&self.name, &self.bytes, self.section.as_deref(), options)
     }
 
-    /// A program of a file: in C if it is called so, ELF, or plain instructions.
+    /// A program of a file: in C if it is called so, ELF, or plain instructions. `maps` are arguments.
     ///
     /// # Errors
-    /// When it can't be loaded.
+    /// When it can't be loaded, or have these maps.
     pub(super) fn given(
         path: &Path,
         section: Option<&str>,
         memory: &[u8],
+        maps: &[String],
     ) -> Result<Self, Failure> {
+        let mut subject = Self::of_file(path, section, memory)?;
+        if !maps.is_empty() {
+            subject.maps = maps::maps(maps, &subject.program(&Options::default())?)?;
+            // There is no helper in the native process.
+            subject.c = None;
+        }
+        Ok(subject)
+    }
+
+    fn of_file(path: &Path, section: Option<&str>, memory: &[u8]) -> Result<Self, Failure> {
         let name = path.display().to_string();
         if path.extension().is_some_and(|extension| extension == "c") {
             let source = String::from_utf8(read_program(path)?);
@@ -53,6 +70,7 @@ impl Subject {
             name,
             section: section.map(str::to_string),
             memory: memory.to_vec(),
+            maps: Vec::new(),
             native: None,
             c: None,
         };
@@ -76,6 +94,7 @@ impl Subject {
             bytes,
             section: section.map(str::to_string),
             memory: memory.to_vec(),
+            maps: Vec::new(),
             native: None,
             c: None,
         };
@@ -94,6 +113,7 @@ impl From<Workload> for Subject {
             bytes: workload.text,
             section: None,
             memory: workload.memory,
+            maps: Vec::new(),
             native: Some(workload.native),
             c: None,
         }

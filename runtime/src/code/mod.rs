@@ -8,6 +8,7 @@
 //! | `from_file` | Linux: mapped from a file, for tools that read its symbols |
 //! | `mapping` | what Unix systems have in common |
 //! | `growing` | functions added one by one, on fresh pages, and the tables that lead to them |
+//! | `growing_model` | the same file once more, in every order that threads and memory allow |
 //! | `instruction_cache` | what arm64 takes to execute what was just written |
 
 #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
@@ -23,6 +24,8 @@ mod platform;
 #[cfg(target_os = "linux")]
 mod from_file;
 mod growing;
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod growing_model;
 mod instruction_cache;
 #[cfg(unix)]
 pub(crate) mod mapping;
@@ -34,6 +37,8 @@ pub(crate) use instruction_cache::synchronize;
 
 use {
     crate::run::EntryPoint,
+    // `growing` takes these from here, so that its model can run on others.
+    std::sync,
     std::{io, ptr::NonNull},
 };
 

@@ -51,11 +51,12 @@ impl<C: ContextObject> CompiledProgram<C> {
         executable: &Executable<C>,
     ) -> Option<(u64, ProgramResult)> {
         let config = executable.get_config();
+        // One more, for the function that finds out that it is too deep.
         let native_stack = self
             .code
             .statistics
             .largest_frame
-            .saturating_mul(config.max_call_depth);
+            .saturating_mul(config.max_call_depth.saturating_add(1));
         if native_stack > MAX_NATIVE_STACK {
             return None;
         }
@@ -155,7 +156,7 @@ fn error(exception: Exception) -> EbpfError {
     match exception {
         Exception::DivideByZero => EbpfError::DivideByZero,
         Exception::DivideOverflow => EbpfError::DivideOverflow,
-        Exception::CallDepthExceeded => EbpfError::CallDepthExceeded,
+        Exception::CallDepthExceeded | Exception::EnteredTooDeep => EbpfError::CallDepthExceeded,
         Exception::CallOutsideTextSegment => EbpfError::CallOutsideTextSegment,
         Exception::ExecutionOverrun => EbpfError::ExecutionOverrun,
         Exception::InvalidInstruction => EbpfError::InvalidInstruction,

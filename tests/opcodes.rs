@@ -226,6 +226,26 @@ fn unary() {
     }
 }
 
+/// What a compiler may take for an extension, and what it may not.
+#[test]
+fn shifts_there_and_back() {
+    for version in DIALECTS {
+        for up in [1, 8, 31, 32, 33, 48, 56, 63] {
+            for down in [up, 16, 32] {
+                for opcode in [RSH64_IMM, ARSH64_IMM] {
+                    grid_loop(version, false, &OPERANDS, |text| {
+                        text.push(MOV64_REG, 2, 1, 0, 0);
+                        text.push(LSH64_IMM, 1, 0, 0, up);
+                        text.push(opcode, 1, 0, 0, down);
+                    })
+                    .check()
+                    .succeeds();
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn constants() {
     for version in SBPFVersion::ALL {

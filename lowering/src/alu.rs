@@ -9,7 +9,7 @@ use {
             Extension, Operand,
             Width::{self, *},
         },
-        rotation,
+        shifts,
     },
     cranelift_codegen::ir::{
         InstBuilder, Type, Value,
@@ -45,10 +45,23 @@ impl FunctionCx<'_> {
     }
 
     fn binary(&mut self, operation: Arithmetic, left: Value, right: Value) -> Value {
-        if matches!(operation, Or | Xor | Add)
-            && let Some([value, amount]) = rotation::find(&self.builder.func.dfg, left, right)
-        {
-            return self.builder.ins().rotl(value, amount);
+        let dfg = &self.builder.func.dfg;
+        match operation {
+            Or | Xor | Add => {
+                if let Some([value, amount]) = shifts::rotation(dfg, left, right) {
+                    return self.builder.ins().rotl(value, amount);
+                }
+            }
+            ShiftRight | ShiftRightSigned => {
+                if let Some((value, narrow)) = shifts::extension(dfg, left, right) {
+                    let value = self.builder.ins().ireduce(narrow, value);
+                    return match operation {
+                        ShiftRight => self.builder.ins().uextend(I64, value),
+                        _ => self.builder.ins().sextend(I64, value),
+                    };
+                }
+            }
+            _ => {}
         }
         let ins = self.builder.ins();
         match operation {

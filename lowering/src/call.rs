@@ -37,7 +37,7 @@ impl FunctionCx<'_> {
         let Some(start) = self.analysis.graph.block_at(target) else {
             unreachable!("`Graph` makes a block of every call's target");
         };
-        let frame = self.push_frame(at);
+        let frame = self.next_frame();
         let results = self.call_start(block, at, frame, start);
         self.after_call(block, results);
     }
@@ -76,7 +76,8 @@ impl FunctionCx<'_> {
         self.results(call)
     }
 
-    fn results(&self, call: Inst) -> [Value; 2] {
+    fn results(&mut self, call: Inst) -> [Value; 2] {
+        self.forget_context();
         let results = self.builder.inst_results(call);
         [results[0], results[1]]
     }
@@ -201,16 +202,13 @@ impl FunctionCx<'_> {
             true => after,
             false => after.without(RegisterSet::of(0)),
         };
-        self.spill(shown);
         if may_be_short {
             let return_pc = self.analysis.graph.block(block).end;
             let packed = self.hidden_wide_number(Exception::Bailout.at(return_pc) as u32);
             let meter = self.meter();
-            let arguments = [BlockArg::Value(meter), BlockArg::Value(packed)];
-            let behind = self.shared_block(Shared::Behind);
-            self.builder.ins().jump(behind, &arguments);
+            self.jump_keeping(Shared::Behind, vec![meter, packed], shown);
         } else {
-            self.jump_shared(Shared::Leave);
+            self.jump_keeping(Shared::Leave, Vec::new(), shown);
         }
     }
 
@@ -273,6 +271,7 @@ impl FunctionCx<'_> {
             .builder
             .ins()
             .call_indirect(signature, callback, &arguments);
+        self.forget_context();
         let meter = self.builder.inst_results(call)[0];
         self.set_meter(meter);
         self.load_context(I64, offset::register(0))
@@ -293,25 +292,47 @@ impl FunctionCx<'_> {
     /// r10 with fixed frames, which the frame value determines.
     pub(crate) fn frame_pointer(&mut self) -> Value {
         let bias = self.load_context(I64, offset::FRAME_BIAS);
-        let frame = match self.analysis.program.dialect.frames {
-            FrameLayout::Fixed { stride: 2, .. } => self.builder.ins().iadd(self.frame, self.frame),
-            _ => self.frame,
-        };
-        self.builder.ins().iadd(bias, frame)
+        let once = self.builder.ins().iadd(self.frame, bias);
+        match self.analysis.program.dialect.frames {
+            // Added one by one: the first sum takes the bias from memory.
+            FrameLayout::Fixed { stride: 2, .. } => self.builder.ins().iadd(once, self.frame),
+            _ => once,
+        }
     }
 
-    /// The frame value of a callee, after the check of the call depth.
-    pub(crate) fn push_frame(&mut self, at: Position) -> Value {
+    /// The frame value of a callee, which checks the call depth by itself.
+    fn next_frame(&mut self) -> Value {
         let step = match self.analysis.program.dialect.frames {
             FrameLayout::Fixed { size, .. } => i64::from(size),
             FrameLayout::Manual => 1,
         };
         let step = self.constant(step);
-        let frame = self.builder.ins().iadd(self.frame, step);
-        let limit = self.load_context(I64, offset::FRAME_LIMIT);
-        let is_exceeded = self.builder.ins().icmp(IntCC::Equal, frame, limit);
+        self.builder.ins().iadd(self.frame, step)
+    }
+
+    /// The frame value of a callee, after the check of the call depth.
+    pub(crate) fn push_frame(&mut self, at: Position) -> Value {
+        let frame = self.next_frame();
+        let is_exceeded = self.is_too_deep(frame);
         self.raise_if(is_exceeded, at, Exception::CallDepthExceeded);
         frame
+    }
+
+    /// The check of the call depth in a function that calls of a known target lead to. Where these are
+    /// many, it takes less code than they would.
+    pub(crate) fn check_depth(&mut self) {
+        let entry = self.analysis.units.unit(self.unit).entry;
+        let is_exceeded = self.is_too_deep(self.frame);
+        let at = Position {
+            pc: self.analysis.graph.block(entry).start,
+            spent: -1,
+        };
+        self.raise_if(is_exceeded, at, Exception::EnteredTooDeep);
+    }
+
+    fn is_too_deep(&mut self, frame: Value) -> Value {
+        let limit = self.load_context(I64, offset::FRAME_LIMIT);
+        self.builder.ins().icmp(IntCC::Equal, frame, limit)
     }
 
     /// Meter, frame and registers, in the order of [`signature`].
@@ -335,14 +356,8 @@ impl FunctionCx<'_> {
 
         self.builder.switch_to_block(unwinds);
         let saved = after.intersection(SAVED);
-        for register in saved.iter() {
-            let value = self.register(register);
-            self.store_context(value, offset::saved(register));
-        }
         let site = self.call_site(CallSite { return_pc, saved });
-        let unwind = self.shared_block(Shared::Unwind);
-        let arguments = [site, meter, result].map(BlockArg::Value);
-        self.builder.ins().jump(unwind, &arguments);
+        self.jump_keeping(Shared::Unwind, vec![site, meter, result], saved);
     }
 
     /// Goes on behind the call at the end of `block`, or to `ends` if the program has ended, or if

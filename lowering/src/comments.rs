@@ -313,14 +313,13 @@ fn binary(function: &Function, value: Value) -> Option<(Opcode, [Value; 2])> {
 
 /// The field at an offset into the context.
 fn context_field(at: i32) -> Option<String> {
-    const FIELDS: [(i32, &str); 25] = [
+    const FIELDS: [(i32, &str); 24] = [
         (offset::KEY, "key"),
         (offset::METER, "meter"),
         (offset::FRAME, "frame"),
         (offset::FRAME_LIMIT, "frame_limit"),
         (offset::FRAME_BIAS, "frame_bias"),
         (offset::RESOLVED, "resolved"),
-        (offset::LEAVE, "leave"),
         (offset::EXCEPTION, "exception"),
         (offset::EXIT_PC, "exit_pc"),
         (offset::CODE, "code"),

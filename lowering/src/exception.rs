@@ -44,18 +44,22 @@ impl FunctionCx<'_> {
             let all = self.analysis.liveness.variables;
             return self.bail_out(at, all);
         }
-        self.leave_with(at.pc, exception, at.spent + 1);
+        let arguments = self.raised(at.pc, exception, at.spent + 1);
+        let raise = self.shared_block(Shared::Raise);
+        self.builder
+            .ins()
+            .jump(raise, &arguments.map(BlockArg::Value));
     }
 
     /// Leaves the rest of the program to the interpreter, which starts with the instruction; ends
     /// the block. Registers that are not `live` may be anything.
     pub(crate) fn bail_out(&mut self, at: Position, live: RegisterSet) {
-        self.spill(live);
-        self.leave_with(at.pc, Exception::Bailout, at.spent);
+        let arguments = self.raised(at.pc, Exception::Bailout, at.spent);
+        self.jump_keeping(Shared::Raise, arguments.to_vec(), live);
     }
 
-    /// Leaves with an exception when `spent` instructions are not yet paid for.
-    fn leave_with(&mut self, pc: u32, exception: Exception, spent: i32) {
+    /// What [`Shared::Raise`] takes for an exception when `spent` instructions are not yet paid for.
+    fn raised(&mut self, pc: u32, exception: Exception, spent: i32) -> [Value; 2] {
         let meter = self.meter();
         let exact = if spent == 0 || !self.analysis.program.dialect.meter {
             meter
@@ -64,9 +68,7 @@ impl FunctionCx<'_> {
             self.builder.ins().iadd(meter, spent)
         };
         let packed = self.hidden_wide_number(exception.at(pc) as u32);
-        let raise = self.shared_block(Shared::Raise);
-        let arguments = [BlockArg::Value(exact), BlockArg::Value(packed)];
-        self.builder.ins().jump(raise, &arguments);
+        [exact, packed]
     }
 
     /// The block of a unit that its exceptions of one kind share.
@@ -82,6 +84,60 @@ impl FunctionCx<'_> {
         block
     }
 
+    /// Ends the block by going to a shared one, after these registers have been stored.
+    ///
+    /// Where others store the same ones, that takes less code than doing it here: mostly the registers are
+    /// in place already.
+    pub(crate) fn jump_keeping(
+        &mut self,
+        shared: Shared,
+        arguments: Vec<Value>,
+        registers: RegisterSet,
+    ) {
+        let registers = registers.intersection(self.analysis.liveness.variables);
+        let mut arguments = arguments;
+        arguments.extend(registers.iter().map(|register| self.register(register)));
+        let arguments: Vec<_> = arguments.into_iter().map(BlockArg::Value).collect();
+        let block = self.keeping_block(shared, registers);
+        self.builder.ins().jump(block, &arguments);
+    }
+
+    fn keeping_block(&mut self, shared: Shared, registers: RegisterSet) -> Block {
+        if registers == RegisterSet::EMPTY {
+            return self.shared_block(shared);
+        }
+        let key = (shared, registers);
+        if let Some((_, block)) = self.keeping.iter().find(|(of, _)| *of == key) {
+            return *block;
+        }
+        let block = self.cold_block(Role::SharedStore { registers });
+        let kept = registers.iter().map(|_| &I64);
+        for ty in shared.parameters().iter().chain(kept) {
+            self.builder.append_block_param(block, *ty);
+        }
+        self.keeping.push((key, block));
+        block
+    }
+
+    fn fill_keeping_blocks(&mut self) {
+        for ((shared, registers), block) in std::mem::take(&mut self.keeping) {
+            self.builder.seal_block(block);
+            self.builder.switch_to_block(block);
+            let parameters = self.builder.block_params(block).to_vec();
+            let (arguments, values) = parameters.split_at(shared.parameters().len());
+            for (register, value) in registers.iter().zip(values) {
+                let place = match shared {
+                    Shared::Unwind => offset::saved(register),
+                    _ => offset::register(register),
+                };
+                self.store_context(*value, place);
+            }
+            let arguments: Vec<_> = arguments.iter().copied().map(BlockArg::Value).collect();
+            let next = self.shared_block(shared);
+            self.builder.ins().jump(next, &arguments);
+        }
+    }
+
     /// Ends the block by going to a shared one without parameters.
     pub(crate) fn jump_shared(&mut self, shared: Shared) {
         let block = self.shared_block(shared);
@@ -90,6 +146,7 @@ impl FunctionCx<'_> {
 
     /// Emits the shared blocks, once all jumps to them are known. Each goes to a later one.
     pub(crate) fn fill_shared_blocks(&mut self) {
+        self.fill_keeping_blocks();
         for shared in Shared::ALL {
             let Some(block) = self.shared[shared as usize] else {
                 continue;

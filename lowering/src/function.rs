@@ -3,6 +3,7 @@
 //! ```text
 //! function unit(meter, frame, live registers...) -> (r0, meter) tail      // ctx in the pinned register
 //!
+//! if frame == ctx.frame_limit: raise        // exception, where calls lead here
 //! for each basic block:
 //!   checkpoint:                               // meter
 //!     if meter < needed: goto budget          // the longest way to the next checkpoint
@@ -96,6 +97,8 @@ pub struct Facts {
     pub liveness: Liveness,
     /// Whether the outermost function can be executing in a unit.
     pub is_outermost: Vec<bool>,
+    /// Whether calls that name their target enter a unit.
+    pub is_called: Vec<bool>,
 }
 
 /// Numbers in the namespace of CLIF function names.
@@ -191,6 +194,8 @@ pub(crate) struct FunctionCx<'a> {
     pub(crate) meter: Variable,
     /// Blocks that exceptions share, once something needs them.
     pub(crate) shared: [Option<Block>; Shared::COUNT],
+    /// Blocks that store registers, and go on in a shared one.
+    pub(crate) keeping: Vec<((Shared, RegisterSet), Block)>,
     pub(crate) callees: HashMap<FunctionName, FuncRef>,
     /// Which checks cover which accesses.
     pub(crate) sharing: &'a Sharing,
@@ -256,6 +261,7 @@ pub(crate) fn lower_unit(
         registers,
         meter,
         shared: [None; Shared::COUNT],
+        keeping: Vec::new(),
         callees: HashMap::new(),
         sharing: &sharing,
         left_hosts,
@@ -268,6 +274,9 @@ pub(crate) fn lower_unit(
     }
     cx.comments.block(entry, Role::Entry);
     cx.prepare_hidden_frame();
+    if analysis.is_called[unit.0 as usize] {
+        cx.check_depth();
+    }
     cx.lower_blocks();
     cx.builder.seal_all_blocks();
     cx.builder.finalize(target);

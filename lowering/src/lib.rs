@@ -38,8 +38,8 @@ pub mod loops;
 mod memory;
 mod meter;
 mod role;
-mod rotation;
 pub mod sharing;
+mod shifts;
 mod speculation;
 pub mod trampolines;
 mod translation;
@@ -48,10 +48,11 @@ mod values;
 
 use {
     crate::{
-        cfg::Graph,
+        cfg::{BlockId, Graph},
         decode::{MAX_INSTRUCTIONS, Program},
         error::LoweringError,
         function::{Analysis, Facts, FunctionName, Sites},
+        insn::Operation,
         linkage::{Linkage, Numbers, Table},
         liveness::Liveness,
         units::{UnitId, Units},
@@ -78,6 +79,7 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
     graph.inlined = inlining::choose(&graph, &units);
     let liveness = Liveness::compute(&graph, &program.dialect);
     let is_outermost = outermost(&graph, &units);
+    let is_called = called(&graph, &units);
     Ok(Analysis {
         program,
         facts: Arc::new(Facts {
@@ -85,6 +87,7 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
             units,
             liveness,
             is_outermost,
+            is_called,
         }),
         key: None,
         guards_speculation: false,
@@ -128,6 +131,24 @@ fn outermost(graph: &Graph, units: &Units) -> Vec<bool> {
         }
     }
     is_outermost
+}
+
+/// The units that calls of a known target enter.
+fn called(graph: &Graph, units: &Units) -> Vec<bool> {
+    let mut is_called = vec![false; units.units.len()];
+    for block in (0..graph.blocks.len() as u32).map(BlockId) {
+        let Some((_, insn)) = graph.terminator(block) else {
+            continue;
+        };
+        let Operation::Call { target } = insn.operation else {
+            continue;
+        };
+        let is_inlined = graph.inlined(block).is_some();
+        if let Some(start) = graph.block_at(target).filter(|_| !is_inlined) {
+            is_called[units.owner(start).0 as usize] = true;
+        }
+    }
+    is_called
 }
 
 impl Analysis<'_> {
@@ -233,8 +254,8 @@ impl Analysis<'_> {
     /// Whether the program has a `callx`, and so needs an entry for every pc.
     pub fn has_indirect_calls(&self) -> bool {
         (0..self.graph.blocks.len() as u32).any(|block| {
-            let terminator = self.graph.terminator(cfg::BlockId(block));
-            matches!(terminator, Some((_, insn)) if matches!(insn.operation, insn::Operation::CallRegister { .. }))
+            let terminator = self.graph.terminator(BlockId(block));
+            matches!(terminator, Some((_, insn)) if matches!(insn.operation, Operation::CallRegister { .. }))
         })
     }
 

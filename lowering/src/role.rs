@@ -1,6 +1,10 @@
 //! What a CLIF block is for, in the terms of the machine: meter, address translation, exception.
 
-use {sbpf_runtime::abi::Exception, std::fmt};
+use {
+    crate::comments,
+    sbpf_runtime::{abi::Exception, site::RegisterSet},
+    std::fmt,
+};
 
 /// What a CLIF block is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +138,11 @@ pub enum Role {
         /// The call or jump.
         pc: u32,
     },
+    /// Stores registers, and goes on in one that exceptions of one kind share.
+    SharedStore {
+        /// Which registers.
+        registers: RegisterSet,
+    },
     /// Tells apart why a syscall's program does not go on.
     SharedBehind,
     /// Records an exception.
@@ -188,6 +197,9 @@ impl fmt::Display for Role {
             Self::Uncompiled { pc } => write!(f, "not compiled yet: called at pc {pc}"),
             Self::Compiled { pc } => write!(f, "compiled now: called at pc {pc}"),
             Self::Refused { pc } => write!(f, "not to be compiled: called at pc {pc}"),
+            Self::SharedStore { registers } => {
+                write!(f, "exception: store {}", comments::registers(*registers))
+            }
             Self::SharedBehind => f.write_str("exception: behind(meter, exception)"),
             Self::SharedRaise => f.write_str("exception: raise(meter, exception)"),
             Self::SharedUnwind => f.write_str("exception: unwind(site, meter, result)"),
@@ -228,6 +240,7 @@ impl Role {
             | Self::Unaligned
             | Self::Returned
             | Self::TailCall { .. }
+            | Self::SharedStore { .. }
             | Self::SharedBehind
             | Self::SharedRaise
             | Self::SharedUnwind

@@ -30,7 +30,7 @@ use {
     cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, condcodes::IntCC, types::I64},
     cranelift_frontend::{FunctionBuilder, Variable},
     sbpf_runtime::{
-        abi::{FRAME_POINTER, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, offset},
+        abi::{FRAME_POINTER, LEAVE, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, offset},
         site::{AccessSite, RegisterSet},
     },
     std::collections::HashMap,
@@ -332,15 +332,9 @@ impl FunctionCx<'_> {
         }
         self.spill(reads);
         let live = stretch.after.live;
-        // The rest of the live registers is for the interpreter, should it have to stay because its
-        // handlers have changed the stack under the frames of compiled code. If no frame is accessed
-        // before, it stays at the next access or checkpoint.
         let dialect = &self.analysis.program.dialect;
         let is_fixed = !dialect.frame_pointer_is_variable();
         let needs_frame = is_fixed && (stretch.after.frame_follows || !dialect.meter);
-        if needs_frame {
-            self.spill(live.without(writes).without(reads));
-        }
         if group.base == FRAME_POINTER {
             let base = self.register(FRAME_POINTER);
             self.store_context(base, offset::register(FRAME_POINTER));
@@ -364,17 +358,35 @@ impl FunctionCx<'_> {
         // A cold block of its own: an edge to where the usual way goes on would have its moves there.
         let found = self.cold_block(Role::Found { pc: at.pc });
         let executed = self.cold_block(Role::Interpreted { pc: at.pc });
-        self.builder.ins().brif(resolved, found, &[], executed, &[]);
+        let highest_mark = self.constant(LEAVE as i64);
+        let is_address =
+            self.builder
+                .ins()
+                .icmp(IntCC::UnsignedGreaterThan, resolved, highest_mark);
+        self.builder
+            .ins()
+            .brif(is_address, found, &[], executed, &[]);
         self.builder.seal_block(found);
         self.builder.seal_block(executed);
 
         self.go_on_in_cold(executed);
-        let ends = self.load_context(I64, offset::LEAVE);
-        let leave = self.shared_block(Shared::Leave);
+        let context = self.context();
+        let leaves = self.cold_block(Role::Interpreted { pc: at.pc });
         let goes_on = self.cold_block(Role::Interpreted { pc: at.pc });
-        self.builder.ins().brif(ends, leave, &[], goes_on, &[]);
+        self.builder.ins().brif(resolved, leaves, &[], goes_on, &[]);
+        self.builder.seal_block(leaves);
+        self.builder.switch_to_block(leaves);
+        // The rest of the live registers is for the interpreter, should it have to stay because its
+        // handlers have changed the stack under the frames of compiled code. If no frame is accessed
+        // before, it stays at the next access or checkpoint.
+        let shown = match needs_frame {
+            true => live.without(writes).without(reads),
+            false => RegisterSet::EMPTY,
+        };
+        self.jump_keeping(Shared::Leave, Vec::new(), shown);
         self.builder.seal_block(goes_on);
-        self.go_on_in_cold(goes_on);
+        self.builder.switch_to_block(goes_on);
+        self.copied_context(context);
         self.reload(writes.intersection(live));
         if is_fixed && !needs_frame {
             let meter = self.load_context(I64, offset::METER);

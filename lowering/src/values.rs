@@ -64,12 +64,24 @@ impl FunctionCx<'_> {
         }
     }
 
+    /// Copies the context's address anew from here on, behind a call over which a copy would have to be
+    /// kept.
+    pub(crate) fn forget_context(&mut self) {
+        self.context = None;
+    }
+
     /// Goes on in a block off the usual path that only the current one leads to: what it has copied of
     /// the context's address serves there too.
     pub(crate) fn go_on_in_cold(&mut self, block: Block) {
         let context = self.context();
         self.builder.switch_to_block(block);
-        self.context = Some((block, context));
+        self.copied_context(context);
+    }
+
+    /// Uses a copy of the context's address in the current block: one that is there as well.
+    pub(crate) fn copied_context(&mut self, context: Value) {
+        let current = self.builder.current_block();
+        self.context = current.map(|block| (block, context));
     }
 
     pub(crate) fn load_context(&mut self, ty: Type, offset: i32) -> Value {

@@ -89,6 +89,10 @@ pub const fn found_index(address: u64) -> usize {
     (address >> FOUND_SHIFT ^ address >> FOUND_SPREAD) as usize % FOUND
 }
 
+/// What [`Context::resolved`] is when compiled code has to be left behind the access callback. No host
+/// address of memory is as low.
+pub const LEAVE: u64 = 1;
+
 /// What generated code holds of the [`Context`]: the address of its slots, see [`Context::anchor`].
 ///
 /// The fields that are used most are before the slots, so that all of them are within the reach of
@@ -139,8 +143,10 @@ pub struct Context {
     pub saved: [u64; 5],
     /// The frame value of a frame that is left behind a call.
     pub left_frame: u64,
-    /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
-    pub frame_bias: u64,
+    /// The frame value that a function must not have: one step past the deepest frame.
+    pub frame_limit: u64,
+    /// The pc of the last `exit` executed in a function that can be the outermost one; hidden.
+    pub exit_pc: u64,
     /// Registers in transit: into a callback and out of it, out of a function (r1 to r5), and
     /// the state in which compiled code was left for good.
     pub registers: [u64; REGISTERS],
@@ -157,12 +163,10 @@ pub struct Context {
     /// With fixed frames the host address one past the frame's last byte, which is where r10
     /// points; with manual frames the call depth.
     pub frame: u64,
-    /// The frame value that a call must not reach: one step past the deepest frame.
-    pub frame_limit: u64,
-    /// Host address found by the access callback, or 0 when it executed the stretch itself.
+    /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
+    pub frame_bias: u64,
+    /// Host address found by the access callback, 0 when it executed the stretch itself, or [`LEAVE`].
     pub resolved: u64,
-    /// Not 0 when compiled code has to be left.
-    pub leave: u64,
     /// The first level of the region cache, by the upper half of an address.
     pub slots: [Slot; SLOTS],
     /// Virtual address of the first frame of a stack with gaps.
@@ -174,8 +178,6 @@ pub struct Context {
     /// An [`Exception`] in the low byte and its pc above, written by generated code; hidden, see
     /// [`Self::raised`].
     pub exception: u64,
-    /// The pc of the last `exit` executed in a function that can be the outermost one; hidden.
-    pub exit_pc: u64,
     /// First byte of the program's machine code.
     pub code: *const u8,
     /// For each pc the offset of its function in the machine code, or 0 if none starts there. Where
@@ -263,6 +265,9 @@ pub enum Exception {
     InvalidInstruction = 7,
     /// Not an error: the rest of the program is left to the interpreter, from this pc.
     Bailout = 8,
+    /// [`Self::CallDepthExceeded`], raised by the callee instead of the call. The way back to the caller
+    /// turns it into that, with the pc of the call.
+    EnteredTooDeep = 9,
 }
 
 impl Exception {
@@ -282,6 +287,7 @@ impl Exception {
             6 => Self::UnsupportedInstruction,
             7 => Self::InvalidInstruction,
             8 => Self::Bailout,
+            9 => Self::EnteredTooDeep,
             _ => return None,
         };
         Some((exception, (packed >> 8) as u32))
@@ -333,8 +339,6 @@ pub mod offset {
     pub const FRAME_BIAS: i32 = field(offset_of!(Context, frame_bias));
     /// `Context::resolved`.
     pub const RESOLVED: i32 = field(offset_of!(Context, resolved));
-    /// `Context::leave`.
-    pub const LEAVE: i32 = field(offset_of!(Context, leave));
     /// `Context::left_frame`.
     pub const LEFT_FRAME: i32 = field(offset_of!(Context, left_frame));
     /// `Context::stack_start`.
@@ -384,6 +388,6 @@ const _: () = {
     assert!(size_of::<Slot>() == 1 << SLOT_SIZE_SHIFT);
     assert!(offset_of!(Slot, store) == 1 << TRANSLATION_SHIFT);
     // The displacements of one byte that x86_64 has.
-    assert!(offset::register(1) == -128 && offset::LEAVE == -8);
+    assert!(offset::register(0) == -128 && offset::RESOLVED == -8);
     assert!(offset::saved(FRAME_POINTER) - offset::saved(6) == 32);
 };

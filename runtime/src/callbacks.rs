@@ -5,7 +5,10 @@
 
 use {
     crate::{
-        abi::{Anchor, Context, DISPLACED, ENDED, Exception, REGISTERS, instructions_left, offset},
+        abi::{
+            Anchor, Context, DISPLACED, ENDED, Exception, LEAVE, REGISTERS, instructions_left,
+            offset,
+        },
         code,
         host::Host,
         run::{Frame, Run, Stack},
@@ -33,7 +36,7 @@ unsafe fn with_run<H: Host, R>(
         Ok(result) => result,
         Err(payload) => {
             run.panic = Some(payload);
-            run.context.leave = 1;
+            run.context.resolved = LEAVE;
             on_panic
         }
     }
@@ -54,13 +57,15 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
             let left = instructions_left(meter) - i64::from(site.spent);
             let is_displaced = instructions_left(meter) != meter;
             if is_displaced && site.needs_frame != 0 {
-                run.context.resolved = 0;
                 return run.leave_to_interpreter(left, site.pc);
             }
             // There may be accesses to the frame in the stretch: not for compiled code then.
             let range = (!is_displaced).then(|| run.host.range(address, site.store != 0));
             let found = range.flatten().and_then(|range| {
                 let host = range.resolve(address, u64::from(site.span))?;
+                if host <= LEAVE {
+                    return None;
+                }
                 translation::insert(&mut run.context, address, range);
                 run.cache.insert(&mut run.context, address, range);
                 Some(host)
@@ -74,7 +79,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
                 .host
                 .step(site.pc, site.count, left, &mut run.context.registers);
             if stepped.is_err() {
-                run.context.leave = 1;
+                run.context.resolved = LEAVE;
                 return;
             }
             match run.refresh() {
@@ -108,6 +113,11 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
             let site = run.context.revealed(site) as usize;
             let CallSite { return_pc, saved } = run.image.call_site(site);
             let context = &mut run.context;
+            if let Some((Exception::EnteredTooDeep, _)) = context.raised() {
+                // As if this frame had raised it, at its call.
+                context.frame = context.left_frame;
+                return context.raise(Exception::CallDepthExceeded, return_pc.wrapping_sub(1));
+            }
             if meter == ENDED {
                 run.frames.push(Frame {
                     return_pc,

@@ -46,12 +46,12 @@ assert_layout!(AccessSite {
     base: 0, needs_frame: 2, low: 4, span: 8, store: 12, pc: 16, spent: 20, count: 24, resume: 28
 } 32);
 assert_layout!(Context {
-    saved: 0, left_frame: 40, frame_bias: 48, registers: 56, key: 144, meter: 152, frame: 160,
-    frame_limit: 168, resolved: 176, leave: 184, slots: 192, stack_start: 1216, stack_span: 1224,
-    stack_host: 1232, exception: 1240, exit_pc: 1248, code: 1256, entries: 1264, access_sites: 1272,
-    found: 1280, access: 1288, unwind: 1296, syscall: 1304, arguments: 1312,
-    plain_functions: 1320, run: 1328, functions: 1336, compile: 1344
-} 1408);
+    saved: 0, left_frame: 40, frame_limit: 48, exit_pc: 56, registers: 64, key: 152, meter: 160,
+    frame: 168, frame_bias: 176, resolved: 184, slots: 192, stack_start: 1216, stack_span: 1224,
+    stack_host: 1232, exception: 1240, code: 1248, entries: 1256, access_sites: 1264, found: 1272,
+    access: 1280, unwind: 1288, syscall: 1296, arguments: 1304, plain_functions: 1312, run: 1320,
+    functions: 1328, compile: 1336
+} 1344);
 
 /// What generated code and Rust pass to each other: integers, and pointers of 64 bits.
 const _: () = {

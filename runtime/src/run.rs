@@ -3,7 +3,7 @@
 use {
     crate::{
         abi::{
-            Anchor, Context, ENDED, Exception, FRAME_POINTER, REGISTERS, SLOTS, Slot,
+            Anchor, Context, ENDED, Exception, FRAME_POINTER, LEAVE, REGISTERS, SLOTS, Slot,
             instructions_left,
         },
         callbacks,
@@ -195,7 +195,6 @@ impl<'p, H: Host> Run<'p, H> {
             frame_limit: frame.wrapping_add(step.wrapping_mul(entry.max_call_depth)),
             frame_bias: bias,
             resolved: 0,
-            leave: 0,
             exception: u64::from(image.key as u32),
             exit_pc: 0,
             code: image.code.as_ptr(),
@@ -249,7 +248,6 @@ impl<'p, H: Host> Run<'p, H> {
     fn reset(&mut self, registers: &[u64; REGISTERS]) {
         self.context.registers = *registers;
         self.context.frame = self.first_frame;
-        self.context.leave = 0;
         self.context.exception = self.context.no_exception();
         self.frames.clear();
         self.is_touched = has_silent_lookups(&self.context);
@@ -387,7 +385,7 @@ impl<'p, H: Host> Run<'p, H> {
     pub(crate) fn leave_to_interpreter(&mut self, meter: i64, pc: u32) {
         self.context.meter = meter;
         self.context.raise(Exception::Bailout, pc);
-        self.context.leave = 1;
+        self.context.resolved = LEAVE;
     }
 
     fn prefill(&mut self) {

@@ -61,7 +61,8 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
             registers,
             greatest_limit: program.meter(u64::MAX) as u64,
             stack: memory.stack_cells(),
-            native_stack: frame.saturating_mul(call_depth as usize),
+            // One more, for the function that finds out that it is too deep.
+            native_stack: frame.saturating_mul(call_depth as usize + 1),
             ample: 0..0,
         }
     }
@@ -183,7 +184,7 @@ fn frame(unwound: &sbpf_runtime::run::Frame) -> Frame {
 
 fn fault(exception: Exception) -> Fault {
     match exception {
-        Exception::CallDepthExceeded => Fault::CallDepth,
+        Exception::CallDepthExceeded | Exception::EnteredTooDeep => Fault::CallDepth,
         _ => Fault::Unverified,
     }
 }

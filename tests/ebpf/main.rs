@@ -13,5 +13,5 @@ mod instructions;
 mod machine;
 mod oracle;
 mod random;
-mod rotation;
+mod shifts;
 mod verifier;

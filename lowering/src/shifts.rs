@@ -1,11 +1,32 @@
-//! Rotations, for which there is no instruction: both parts of a value, shifted by constants and put together.
+//! What two shifts by constants are together, for which programs have no instruction.
 //!
-//! Cranelift would make a shift of two registers of it, which takes three times as long as a rotation.
+//! - A **rotation**: both parts of a value, shifted and put together. Cranelift would make a shift of two
+//!   registers of it, which takes three times as long.
+//! - An **extension**: the low half of a value, shifted to its upper end and back.
 
-use cranelift_codegen::ir::{DataFlowGraph, InstructionData, Opcode, Value, ValueDef};
+use cranelift_codegen::ir::{
+    DataFlowGraph, InstructionData, Opcode, Type, Value, ValueDef,
+    types::{I8, I16, I32, I64},
+};
+
+/// What is narrowed, and to which type, if it is extended again by a shift to the right of `left` by
+/// `right`.
+pub(crate) fn extension(dfg: &DataFlowGraph, left: Value, right: Value) -> Option<(Value, Type)> {
+    let up = Shift::of(dfg, left)?;
+    let is_extension = up.opcode == Opcode::Ishl
+        && dfg.value_type(up.value) == I64
+        && constant(dfg, right)? == up.amount;
+    let narrow = match up.amount {
+        32 => I32,
+        48 => I16,
+        56 => I8,
+        _ => return None,
+    };
+    is_extension.then_some((up.value, narrow))
+}
 
 /// What is rotated to the left, and by how much, if that is what `left` and `right` are together.
-pub(crate) fn find(dfg: &DataFlowGraph, left: Value, right: Value) -> Option<[Value; 2]> {
+pub(crate) fn rotation(dfg: &DataFlowGraph, left: Value, right: Value) -> Option<[Value; 2]> {
     let (left, right) = (Shift::of(dfg, left)?, Shift::of(dfg, right)?);
     let (up, down) = match (left.opcode, right.opcode) {
         (Opcode::Ishl, Opcode::Ushr) => (left, right),
@@ -35,19 +56,23 @@ impl Shift {
         else {
             return None;
         };
-        let InstructionData::UnaryImm {
-            opcode: Opcode::Iconst,
-            imm,
-        } = *made_by(dfg, by)?
-        else {
-            return None;
-        };
         Some(Self {
             opcode,
             value,
             by,
-            amount: imm.bits(),
+            amount: constant(dfg, by)?,
         })
+    }
+}
+
+/// The number that a value always is.
+fn constant(dfg: &DataFlowGraph, value: Value) -> Option<i64> {
+    match *made_by(dfg, value)? {
+        InstructionData::UnaryImm {
+            opcode: Opcode::Iconst,
+            imm,
+        } => Some(imm.bits()),
+        _ => None,
     }
 }
 

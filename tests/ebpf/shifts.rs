@@ -104,3 +104,26 @@ fn signed_shifts_are_no_part_of_a_rotation() {
     let expected = VALUE << 13 | (VALUE as i64 >> 51) as u64;
     assert_eq!(Case::new(&text, Vec::new()).result(), expected);
 }
+
+#[test]
+fn shifts_there_and_back() {
+    for value in [VALUE, !VALUE, 0x7fff_8080] {
+        for up in 0..64 {
+            for down in [up, (up + 1) % 64, 32, 48, 56] {
+                for (opcode, is_signed) in [(0x77, false), (0xc7, true)] {
+                    let text = [
+                        &constant(0, 0, value)[..],
+                        &[insn(0x67, 0, 0, 0, up), insn(opcode, 0, 0, 0, down), EXIT],
+                    ]
+                    .concat();
+                    let expected = match is_signed {
+                        true => ((value << up) as i64 >> down) as u64,
+                        false => (value << up) >> down,
+                    };
+                    let found = Case::new(&text, Vec::new()).result();
+                    assert_eq!(found, expected, "{value:#x} {up} {down} {is_signed}");
+                }
+            }
+        }
+    }
+}

@@ -19,6 +19,7 @@ use {
     },
 };
 
+#[allow(clippy::duplicate_mod)]
 #[path = "memory.rs"]
 mod memory;
 

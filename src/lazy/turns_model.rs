@@ -16,6 +16,7 @@ use {
     turns::{Refusal, Turns},
 };
 
+#[allow(clippy::duplicate_mod)]
 #[path = "turns.rs"]
 mod turns;
 

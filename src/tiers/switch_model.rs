@@ -18,11 +18,13 @@ use {
     ticket::Ticket,
 };
 
+#[allow(clippy::duplicate_mod)]
 #[path = "queue.rs"]
 mod queue;
-#[allow(dead_code)]
+#[allow(dead_code, clippy::duplicate_mod)]
 #[path = "switch.rs"]
 mod switch;
+#[allow(clippy::duplicate_mod)]
 #[path = "ticket.rs"]
 mod ticket;
 

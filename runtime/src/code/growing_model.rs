@@ -15,7 +15,7 @@ use {
     },
 };
 
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, unreachable_pub, clippy::duplicate_mod)]
 #[path = "growing.rs"]
 mod growing;
 

@@ -25,7 +25,7 @@ fn reachable(graph: &Graph, avoided: Option<BlockId>) -> HashSet<BlockId> {
 }
 
 /// Instructions of a program that is more than one unit.
-const MANY: u64 = if cfg!(miri) { 4_000 } else { 12_000 };
+const MANY: u64 = if cfg!(miri) { 3_000 } else { 12_000 };
 
 #[test]
 fn dominators_are_what_every_path_passes() {

@@ -250,6 +250,42 @@ fn functions_are_at_unpredictable_places() {
     }
 }
 
+/// What that can't do: instructions of a function are as far from each other as ever.
+#[test]
+fn a_single_function_is_moved_as_a_whole() {
+    let mut text = Text::new(SBPFVersion::V0);
+    text.push(MUL64_REG, 0, 1, 0, 0)
+        .push(DIV64_REG, 0, 1, 0, 0)
+        .exit();
+    let executable = Case::text(&text, &[])
+        .program
+        .load(&Case::text(&text, &[]).config, &[]);
+    let executable = executable.expect("it loads");
+    let code = |seed| {
+        let mut options = CompileOptions::default();
+        options.seed = Some(seed);
+        options.target = Some(X86_64.parse().expect("it is a triple"));
+        GeneratedCode::generate(&executable, &options).expect("it compiles")
+    };
+    let divisions: HashSet<_> = (0..200)
+        .map(|seed| {
+            let generated = code(seed);
+            // `imul` of a register by another, `div` by one.
+            let place = |found: fn(&[u8]) -> bool| generated.bytes().windows(3).position(found);
+            let product = place(|window| window[..2] == [0x0f, 0xaf]).expect("it multiplies");
+            let quotient = place(
+                |window| matches!(window, [0x48 | 0x49, 0xf7, operand] if operand & 0xf8 == 0xf0),
+            );
+            let quotient = quotient.expect("it divides");
+            (quotient, quotient - product)
+        })
+        .collect();
+    let places: HashSet<_> = divisions.iter().map(|(place, _)| place).collect();
+    let distances: HashSet<_> = divisions.iter().map(|(_, distance)| distance).collect();
+    assert!(places.len() > 100, "{} places", places.len());
+    assert_eq!(distances.len(), 1, "{distances:?}");
+}
+
 /// Code that is found in a cache runs with the key that it was made with.
 #[test]
 fn cached_code_brings_its_key() {

@@ -3,9 +3,12 @@
 mod common;
 
 use {
-    common::{Random, program, random_text},
+    common::{Random, program, random_text, rounds},
     sbpf_lowering::{cfg::Graph, checkpoints::Checkpoints, insn::Operation, units::Units},
 };
+
+/// Instructions of the longer programs, at most.
+const MANY: u64 = if cfg!(miri) { 400 } else { 4000 };
 
 /// Blocks on one way.
 const STEPS: usize = 300;
@@ -14,8 +17,8 @@ const STEPS: usize = 300;
 fn every_way_is_covered_and_paid() {
     let mut random = Random(0xc0ffee);
     let (mut checks, mut blocks) = (0, 0);
-    for round in 0..400 {
-        let length = 2 + random.below(if round % 8 == 0 { 4000 } else { 60 });
+    for round in 0..rounds(400) {
+        let length = 2 + random.below(if round % 8 == 0 { MANY } else { 60 });
         let text = random_text(&mut random, length);
         let program = program(&text, &[random.below(length) as usize]);
         let graph = Graph::build(&program).expect("all jumps lead into the text");

@@ -3,7 +3,7 @@
 mod common;
 
 use {
-    common::{Random, program, random_text},
+    common::{Random, program, random_text, rounds},
     sbpf_lowering::{
         cfg::{BlockId, Graph},
         dominators::Dominators,
@@ -24,10 +24,13 @@ fn reachable(graph: &Graph, avoided: Option<BlockId>) -> HashSet<BlockId> {
     seen
 }
 
+/// Instructions of a program that is more than one unit.
+const MANY: u64 = if cfg!(miri) { 3_000 } else { 12_000 };
+
 #[test]
 fn dominators_are_what_every_path_passes() {
     let mut random = Random(0x5eed);
-    for _ in 0..200 {
+    for _ in 0..rounds(200) {
         let length = 2 + random.below(40);
         let text = random_text(&mut random, length);
         let program = program(&text, &[random.below(length) as usize]);
@@ -64,11 +67,12 @@ fn dominators_are_what_every_path_passes() {
 #[test]
 fn units_are_entered_at_their_first_block_only() {
     let mut random = Random(0xbeef);
-    for round in 0..60 {
-        let length = if round < 50 {
+    let (small, large) = (rounds(50), rounds(10));
+    for round in 0..small + large {
+        let length = if round < small {
             2 + random.below(60)
         } else {
-            12_000
+            MANY
         };
         let text = random_text(&mut random, length);
         let program = program(&text, &[]);

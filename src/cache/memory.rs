@@ -5,12 +5,12 @@
 //! the first one.
 
 use {
-    super::key::CodeKey,
-    crate::code::Code,
-    std::{
-        collections::{BTreeMap, HashMap},
+    super::{
+        Code,
+        key::CodeKey,
         sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak},
     },
+    std::collections::{BTreeMap, HashMap},
 };
 
 /// Code by key.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `key` | everything that shaped code, as one hash |
 //! | `memory` | code that is alive in this process |
+//! | `memory_model` | the same file once more, in many orders of what threads do |
 //! | `known` | executables that were compiled before, told by their address |
 //! | `directory` | files of a directory: private, whole, and not too many |
 //! | `owner` | whose files are trusted |
@@ -16,6 +17,8 @@ mod file;
 mod key;
 mod known;
 mod memory;
+#[cfg(all(test, target_os = "linux"))]
+mod memory_model;
 mod owner;
 mod source;
 mod statistics;
@@ -38,7 +41,8 @@ use {
     std::{
         io,
         path::{Path, PathBuf},
-        sync::{Arc, LazyLock},
+        // `memory` takes its types from here, so that its model can run on others.
+        sync::{self, Arc, LazyLock},
     },
 };
 

@@ -8,9 +8,14 @@
 //! |---|---|
 //! | `batch` | which functions are compiled together, and how |
 //! | `sites` | numbers of the places that call back, known before there is any code |
+//! | `turns` | one thread at a time makes functions, each of them once |
+//! | `turns_model` | the same file once more, in many orders of what threads do |
 
 mod batch;
 mod sites;
+mod turns;
+#[cfg(all(test, target_os = "linux"))]
+mod turns_model;
 
 use {
     crate::{
@@ -31,14 +36,16 @@ use {
     },
     sites::SiteNumbers,
     std::{
-        collections::{HashMap, HashSet},
+        collections::HashMap,
         fmt,
         panic::{AssertUnwindSafe, catch_unwind},
+        // `turns` takes its types from here, so that its model can run on others.
         sync::{
-            Arc, Mutex, PoisonError,
+            self, Arc,
             atomic::{AtomicUsize, Ordering::Relaxed},
         },
     },
+    turns::{Refusal, Turns},
 };
 
 /// Bytes of native stack that a function may take: runs have to set as much aside for each frame
@@ -62,7 +69,7 @@ pub(crate) struct Lazy {
     /// What `callx` finds, by pc.
     entries: HashMap<u32, FunctionName>,
     growing: GrowingCode,
-    compiling: Mutex<Compiling>,
+    compiling: Turns<Compiling>,
     counters: Counters,
 }
 
@@ -70,8 +77,6 @@ pub(crate) struct Lazy {
 struct Compiling {
     tools: Tools,
     diversity: Diversity,
-    /// Functions that can never be compiled.
-    refused: HashSet<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -162,11 +167,7 @@ pub(crate) fn begin(
         sites,
         entries,
         growing,
-        compiling: Mutex::new(Compiling {
-            tools,
-            diversity,
-            refused: HashSet::new(),
-        }),
+        compiling: Turns::new(Compiling { tools, diversity }),
         counters: Counters::default(),
     };
     Ok(Code::of_lazy(
@@ -277,9 +278,7 @@ impl Lazy {
                 together,
             }),
         };
-        let Compiling {
-            tools, diversity, ..
-        } = compiling;
+        let Compiling { tools, diversity } = compiling;
         let mut batch = Batch::compile(&analysis, &*self.isa, names, tools, |name| match name {
             FunctionName::Unit(unit) => self.sites.first(unit),
             _ => Sites::default(),
@@ -333,33 +332,26 @@ impl Lazy {
 
 impl Compiler for Lazy {
     fn compile(&self, number: u32) {
-        // What others see changes in single stores, each after what it depends on.
-        let mut compiling = self
-            .compiling
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        // Another thread may have done it meanwhile.
-        if self.growing.has(number) || compiling.refused.contains(&number) {
-            return;
-        }
-        let add = || {
-            stacker::maybe_grow(COMPILER_STACK, 2 * COMPILER_STACK, || {
-                self.add(number, &mut compiling)
-            })
-        };
-        let is_for_good = match catch_unwind(AssertUnwindSafe(add)) {
-            Ok(Ok(())) => return,
-            Ok(Err(CompileError::Cancelled | CompileError::CodeMemory(_))) => false,
-            Ok(Err(_)) => true,
-            Err(_) => {
-                // It may have been left in the middle of something.
-                compiling.tools = Tools::default();
-                true
+        let is_there = || self.growing.has(number);
+        self.compiling.make(number, is_there, |compiling| {
+            let add = || {
+                stacker::maybe_grow(COMPILER_STACK, 2 * COMPILER_STACK, || {
+                    self.add(number, compiling)
+                })
+            };
+            match catch_unwind(AssertUnwindSafe(add)) {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(CompileError::Cancelled | CompileError::CodeMemory(_))) => {
+                    Err(Refusal::ForNow)
+                }
+                Ok(Err(_)) => Err(Refusal::ForGood),
+                Err(_) => {
+                    // It may have been left in the middle of something.
+                    compiling.tools = Tools::default();
+                    Err(Refusal::ForGood)
+                }
             }
-        };
-        if is_for_good {
-            compiling.refused.insert(number);
-        }
+        });
     }
 }
 

@@ -5,7 +5,9 @@ use {
         lower,
         owned::OwnedProgram,
         policy::{Policy, Temperature},
-        worker::{self, Answer, Task, Ticket},
+        switch::{Owner, Switch, Task},
+        ticket::Ticket,
+        worker::{self, Answer},
     },
     crate::{CompileError, CompileOptions, CompiledProgram, config, program::Identity},
     solana_sbpf::{
@@ -16,7 +18,7 @@ use {
     std::{
         fmt,
         sync::{
-            Arc, Mutex, OnceLock, PoisonError,
+            Arc,
             atomic::{AtomicU64, Ordering::Relaxed},
         },
         time::{Duration, Instant},
@@ -47,10 +49,9 @@ pub struct TieredProgram<C: ContextObject> {
     identity: Identity,
     policy: Policy,
     options: CompileOptions,
-    compiled: OnceLock<Result<Compiled<C>, CompileFailure>>,
+    switch: Switch<Result<Compiled<C>, CompileFailure>, Answer>,
     runs: AtomicU64,
     instructions: AtomicU64,
-    background: Mutex<Background>,
 }
 
 struct Compiled<C: ContextObject> {
@@ -65,18 +66,6 @@ enum CompileFailure {
     Panic,
 }
 
-/// What the background was asked for.
-#[derive(Debug, Default)]
-struct Background {
-    has_looked: bool,
-    pending: Option<Arc<Ticket>>,
-    /// The run before which there is no use in asking again.
-    next_try: u64,
-}
-
-/// Where no thread can be had, or too many programs wait for it, asking takes more time than a run.
-const RUNS_BETWEEN_TRIES: u64 = 256;
-
 impl<C: ContextObject> TieredProgram<C> {
     /// A tiered program of `executable`; compiled at once if the policy is [`Policy::Eager`].
     pub fn new(executable: &Executable<C>, policy: Policy, options: &CompileOptions) -> Self {
@@ -84,10 +73,9 @@ impl<C: ContextObject> TieredProgram<C> {
             identity: Identity::of(executable),
             policy,
             options: options.clone(),
-            compiled: OnceLock::new(),
+            switch: Switch::new(),
             runs: AtomicU64::new(0),
             instructions: AtomicU64::new(0),
-            background: Mutex::default(),
         };
         if policy == Policy::Eager {
             program.compile(executable);
@@ -124,7 +112,7 @@ impl<C: ContextObject> TieredProgram<C> {
         if Identity::of(executable) != self.identity {
             return None;
         }
-        if self.compiled.get().is_none() {
+        if self.switch.settled().is_none() {
             match self.policy {
                 Policy::Eager => {}
                 Policy::Lazy => self.compile(executable),
@@ -133,11 +121,7 @@ impl<C: ContextObject> TieredProgram<C> {
                         self.compile(executable);
                     }
                 }
-                Policy::Tiered(_) => {
-                    if let Ok(mut background) = self.background.try_lock() {
-                        self.receive(executable, &mut background);
-                    }
-                }
+                Policy::Tiered(_) => self.switch.look(&OwnerOf(self, executable)),
             }
         }
         self.now()
@@ -145,7 +129,7 @@ impl<C: ContextObject> TieredProgram<C> {
 
     /// The compiled program, if there is one by now. Nothing is begun.
     pub fn now(&self) -> Option<&CompiledProgram<C>> {
-        let compiled = self.compiled.get()?.as_ref().ok()?;
+        let compiled = self.switch.settled()?.as_ref().ok()?;
         Some(&compiled.program)
     }
 
@@ -165,29 +149,13 @@ impl<C: ContextObject> TieredProgram<C> {
         let executed = before.saturating_add(instructions);
         let temperature = hotness.of(self.identity.slots(), runs, executed);
         if temperature == Temperature::Cold
-            || self.compiled.get().is_some()
+            || self.switch.settled().is_some()
             || Identity::of(executable) != self.identity
         {
             return;
         }
-        // Somebody else is looking after it.
-        let Ok(mut background) = self.background.try_lock() else {
-            return;
-        };
-        self.receive(executable, &mut background);
-        if background.pending.is_some() || self.compiled.get().is_some() {
-            return;
-        }
-        if temperature == Temperature::Hot {
-            if runs >= background.next_try {
-                background.pending = self.submit(executable, Task::Compile);
-                background.next_try = runs.saturating_add(RUNS_BETWEEN_TRIES);
-            }
-        } else if !std::mem::replace(&mut background.has_looked, true)
-            && self.options.cache.may_have_code()
-        {
-            background.pending = self.submit(executable, Task::Find);
-        }
+        self.switch
+            .ask(temperature, runs, &OwnerOf(self, executable));
     }
 
     /// The tier that the next run is on, unless something happens before.
@@ -201,17 +169,17 @@ impl<C: ContextObject> TieredProgram<C> {
     /// How long it took to compile the program or to find its code, if that was done. Where functions
     /// are compiled one by one, how long it took to prepare that.
     pub fn compile_time(&self) -> Option<Duration> {
-        Some(self.compiled.get()?.as_ref().ok()?.time)
+        Some(self.switch.settled()?.as_ref().ok()?.time)
     }
 
     /// Whether the program can't be compiled, so that it stays on the lower tier.
     pub fn is_refused(&self) -> bool {
-        matches!(self.compiled.get(), Some(Err(_)))
+        matches!(self.switch.settled(), Some(Err(_)))
     }
 
     /// Why the program can't be compiled; a panic of the compiler has no error.
     pub fn compile_error(&self) -> Option<&CompileError> {
-        match self.compiled.get()?.as_ref().err()? {
+        match self.switch.settled()?.as_ref().err()? {
             CompileFailure::Error(error) => Some(error),
             CompileFailure::Panic => None,
         }
@@ -219,7 +187,7 @@ impl<C: ContextObject> TieredProgram<C> {
 
     /// Compiles on this thread. All others wait for it.
     fn compile(&self, executable: &Executable<C>) {
-        self.compiled.get_or_init(|| {
+        self.switch.settle_now(|| {
             let start = Instant::now();
             let program = match self.policy {
                 Policy::LazyFunctions { .. } => {
@@ -233,45 +201,44 @@ impl<C: ContextObject> TieredProgram<C> {
                 .map_err(CompileFailure::Error)
         });
     }
+}
 
-    /// Takes the answer of the background, if there is one.
-    fn receive(&self, executable: &Executable<C>, background: &mut Background) {
-        let answer = background
-            .pending
-            .as_ref()
-            .and_then(|ticket| ticket.take_answer());
-        let Some(answer) = answer else {
-            return;
-        };
-        background.pending = None;
-        let compiled = match answer {
-            Answer::Code(code, origin, time) => Ok(Compiled {
+/// A program with the executable that it belongs to.
+struct OwnerOf<'a, C: ContextObject>(&'a TieredProgram<C>, &'a Executable<C>);
+
+impl<C: ContextObject> Owner<Result<Compiled<C>, CompileFailure>, Answer> for OwnerOf<'_, C> {
+    fn receive(&self, answer: Answer) -> Option<Result<Compiled<C>, CompileFailure>> {
+        let Self(_, executable) = self;
+        match answer {
+            Answer::Code(code, origin, time) => Some(Ok(Compiled {
                 program: CompiledProgram::of_code(executable, code, origin),
                 time,
-            }),
-            Answer::NotFound => return,
-            Answer::Failed(error) => Err(CompileFailure::Error(error)),
-            Answer::Panicked => Err(CompileFailure::Panic),
-        };
-        self.settle(compiled);
+            })),
+            Answer::NotFound => None,
+            Answer::Failed(error) => Some(Err(CompileFailure::Error(error))),
+            Answer::Panicked => Some(Err(CompileFailure::Panic)),
+        }
     }
 
-    /// Ends the search for compiled code.
-    fn settle(&self, compiled: Result<Compiled<C>, CompileFailure>) {
-        // With the policy of tiers only the holder of the lock comes here, and once.
-        let _ = self.compiled.set(compiled);
+    fn may_find(&self) -> bool {
+        self.0.options.cache.may_have_code()
     }
 
-    fn submit(&self, executable: &Executable<C>, task: Task) -> Option<Arc<Ticket>> {
+    fn submit(
+        &self,
+        task: Task,
+    ) -> Result<Option<Arc<Ticket<Answer>>>, Result<Compiled<C>, CompileFailure>> {
+        let Self(program, executable) = self;
         if task == Task::Compile {
             crate::dump::from_environment(executable);
         }
         match config::program(executable) {
-            Ok((program, _)) => worker::submit(task, OwnedProgram::new(program), &self.options),
-            Err(error) => {
-                self.settle(Err(CompileFailure::Error(error)));
-                None
-            }
+            Ok((decoded, _)) => Ok(worker::submit(
+                task,
+                OwnedProgram::new(decoded),
+                &program.options,
+            )),
+            Err(error) => Err(Err(CompileFailure::Error(error))),
         }
     }
 }
@@ -284,14 +251,5 @@ impl<C: ContextObject> fmt::Debug for TieredProgram<C> {
             .field("compiled", &self.now())
             .field("error", &self.compile_error())
             .finish()
-    }
-}
-
-impl<C: ContextObject> Drop for TieredProgram<C> {
-    fn drop(&mut self) {
-        let background = self.background.get_mut();
-        if let Some(ticket) = &background.unwrap_or_else(PoisonError::into_inner).pending {
-            ticket.cancel();
-        }
     }
 }

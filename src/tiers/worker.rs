@@ -1,30 +1,23 @@
-//! The one thread that compiles in the background.
+//! What the thread of the background does.
 
 use {
-    super::owned::OwnedProgram,
+    super::{
+        owned::OwnedProgram,
+        queue::{self, Queue},
+        switch::Task,
+        ticket::Ticket,
+    },
     crate::{CodeOrigin, CompileError, CompileObserver, CompileOptions, code::Code},
     std::{
         ops::ControlFlow,
         panic::{AssertUnwindSafe, catch_unwind},
-        sync::{
-            Arc, Mutex, MutexGuard, PoisonError,
-            atomic::{AtomicBool, Ordering::Relaxed},
-            mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-        },
-        thread,
+        sync::Arc,
         time::{Duration, Instant},
     },
 };
 
 /// Programs that may wait. Beyond that a program stays on its tier, and asks again.
-const QUEUE: usize = 256;
-
-/// What was asked for, seen from both sides.
-#[derive(Debug, Default)]
-pub(super) struct Ticket {
-    is_cancelled: AtomicBool,
-    answer: Mutex<Option<Answer>>,
-}
+const WAITING: usize = 256;
 
 /// How it came out.
 #[derive(Debug)]
@@ -39,32 +32,11 @@ pub(super) enum Answer {
     Panicked,
 }
 
-/// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Task {
-    /// Look into the cache.
-    Find,
-    /// Compile, unless the cache has it.
-    Compile,
-}
-
 struct Job {
     task: Task,
     program: OwnedProgram,
     options: CompileOptions,
-    ticket: Arc<Ticket>,
-}
-
-impl Ticket {
-    /// Ends the work on this as soon as possible; there will be no answer that anyone sees.
-    pub(super) fn cancel(&self) {
-        self.is_cancelled.store(true, Relaxed);
-    }
-
-    /// Takes the answer, once there is one.
-    pub(super) fn take_answer(&self) -> Option<Answer> {
-        lock(&self.answer).take()
-    }
+    ticket: Arc<Ticket<Answer>>,
 }
 
 /// Has `program` compiled or looked for, and returns where the answer will be. Where no thread can
@@ -73,9 +45,10 @@ pub(super) fn submit(
     task: Task,
     program: OwnedProgram,
     options: &CompileOptions,
-) -> Option<Arc<Ticket>> {
+) -> Option<Arc<Ticket<Answer>>> {
+    static QUEUE: Queue<Job> = Queue::new(WAITING);
     let ticket = Arc::new(Ticket::default());
-    let job = Job {
+    let is_submitted = QUEUE.submit(Job {
         task,
         program,
         options: CompileOptions {
@@ -85,51 +58,27 @@ pub(super) fn submit(
             ..options.clone()
         },
         ticket: Arc::clone(&ticket),
-    };
-    static JOBS: Mutex<Option<SyncSender<Job>>> = Mutex::new(None);
-    let mut sender = lock(&JOBS);
-    let sent = match &*sender {
-        Some(sender) => sender.try_send(job),
-        None => {
-            let started = start()?;
-            sender.insert(started).try_send(job)
-        }
-    };
-    match sent {
-        Ok(()) => Some(ticket),
-        Err(TrySendError::Full(_)) => None,
-        Err(TrySendError::Disconnected(_)) => {
-            *sender = None;
-            None
-        }
+    });
+    is_submitted.then_some(ticket)
+}
+
+impl queue::Job for Job {
+    /// Leaves processors to threads that have something better to do, such as running programs.
+    fn prepare_thread() {
+        // Linux has a niceness for each thread, other systems only for processes. With 15, a thread of
+        // 0 on the same processor gets 97 % of it. If it is refused, they share.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::setpriority_process(None, 15);
     }
-}
 
-fn start() -> Option<SyncSender<Job>> {
-    let (sender, receiver) = sync_channel(QUEUE);
-    let thread = thread::Builder::new().name("sbpf-cranelift".to_string());
-    thread.spawn(move || work(&receiver)).ok()?;
-    Some(sender)
-}
-
-fn work(jobs: &Receiver<Job>) {
-    yield_to_others();
-    while let Ok(job) = jobs.recv() {
-        if job.ticket.is_cancelled.load(Relaxed) {
-            continue;
+    fn work(self) {
+        if self.ticket.is_cancelled() {
+            return;
         }
-        let ticket = Arc::clone(&job.ticket);
-        let answer = catch_unwind(AssertUnwindSafe(|| answer(job))).unwrap_or(Answer::Panicked);
-        *lock(&ticket.answer) = Some(answer);
+        let ticket = Arc::clone(&self.ticket);
+        let answer = catch_unwind(AssertUnwindSafe(|| answer(self))).unwrap_or(Answer::Panicked);
+        ticket.answer(answer);
     }
-}
-
-/// Leaves processors to threads that have something better to do, such as running programs.
-fn yield_to_others() {
-    // Linux has a niceness for each thread, other systems only for processes. With 15, a thread of
-    // 0 on the same processor gets 97 % of it. If it is refused, they share.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 15);
 }
 
 fn answer(job: Job) -> Answer {
@@ -147,16 +96,11 @@ fn answer(job: Job) -> Answer {
     }
 }
 
-/// Nothing is left half done by a panic: what is locked changes in single assignments.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// An observer that ends the compilation if nobody waits for it any more, or if the caller's does.
-fn observer(ticket: &Arc<Ticket>, callers: Option<CompileObserver>) -> CompileObserver {
+fn observer(ticket: &Arc<Ticket<Answer>>, callers: Option<CompileObserver>) -> CompileObserver {
     let ticket = Arc::clone(ticket);
     CompileObserver::new(move |progress| {
-        if ticket.is_cancelled.load(Relaxed) {
+        if ticket.is_cancelled() {
             return ControlFlow::Break(());
         }
         match &callers {

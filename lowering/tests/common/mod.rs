@@ -33,6 +33,15 @@ fn dialect() -> Dialect {
     }
 }
 
+/// So many rounds; fewer on Miri, where each takes a thousand times as long.
+pub(crate) const fn rounds(count: u64) -> u64 {
+    if cfg!(miri) {
+        count.div_ceil(25)
+    } else {
+        count
+    }
+}
+
 /// A generator of numbers that is the same everywhere (Marsaglia's xorshift).
 pub(crate) struct Random(pub(crate) u64);
 

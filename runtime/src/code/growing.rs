@@ -10,18 +10,18 @@
 //! caches were made to agree before its pages became executable.
 
 use {
-    super::CodeMemory,
-    crate::site::{AccessSite, CallSite, RegisterSet},
-    std::{
-        io,
+    super::{
+        CodeMemory,
         sync::{
-            Mutex, PoisonError,
+            Mutex,
             atomic::{
                 AtomicPtr, AtomicU32, AtomicU64,
                 Ordering::{Acquire, Relaxed, Release},
             },
         },
     },
+    crate::site::{AccessSite, CallSite, RegisterSet},
+    std::{io, sync::PoisonError},
 };
 
 /// Bytes of address space that are reserved at a time.

@@ -9,6 +9,7 @@
 //! | `unsealed` | code that is written piece by piece before it is sealed |
 //! | `mapping` | what Unix systems have in common |
 //! | `growing` | functions added one by one, on fresh pages, and the tables that lead to them |
+//! | `growing_model` | the same file once more, in every order that threads and memory allow |
 //! | `instruction_cache` | what arm64 takes to execute what was just written |
 
 #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
@@ -24,6 +25,8 @@ mod platform;
 #[cfg(target_os = "linux")]
 mod from_file;
 mod growing;
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod growing_model;
 mod instruction_cache;
 #[cfg(unix)]
 pub(crate) mod mapping;
@@ -37,6 +40,8 @@ pub use unsealed::UnsealedCode;
 
 use {
     crate::run::EntryPoint,
+    // `growing` takes these from here, so that its model can run on others.
+    std::sync,
     std::{io, ptr::NonNull},
 };
 

@@ -14,7 +14,6 @@ use {
     },
     serde::{Deserialize, Serialize},
     std::{
-        collections::BTreeMap,
         env, fs,
         path::{Path, PathBuf},
         process::{Command, ExitCode, Stdio},
@@ -164,20 +163,20 @@ fn reproduce(target: &Target, input: &[u8]) -> bool {
     }
 }
 
-/// Writes some seeds of each target, and for instructions a dictionary with one of each opcode.
+/// Writes some seeds of each target, and its dictionary if it has one.
 fn write_seeds(targets: &[&Target], directory: &Path) -> Result<(), String> {
     for target in targets {
         let folder = directory.join(target.name);
-        let seeds = (target.seeds)();
         let write = || {
+            let seeds = (target.seeds)();
             let step = (seeds.len() / WRITTEN).max(1);
             for (index, seed) in seeds.iter().enumerate().step_by(step) {
                 fs::create_dir_all(&folder)?;
                 fs::write(folder.join(format!("seed-{index:03}")), seed)?;
             }
-            let is_text = target.name == "raw" || target.name == "ebpf";
-            if is_text {
-                fs::write(folder.with_extension("dict"), dictionary(&seeds))?;
+            let dictionary = (target.dictionary)();
+            if !dictionary.is_empty() {
+                fs::write(folder.with_extension("dict"), lines(&dictionary))?;
             }
             Ok::<(), std::io::Error>(())
         };
@@ -186,15 +185,13 @@ fn write_seeds(targets: &[&Target], directory: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// One instruction of each opcode, behind the eight bytes that are none.
-fn dictionary(seeds: &[Vec<u8>]) -> String {
-    let slots = seeds.iter().flat_map(|seed| seed.chunks_exact(8).skip(1));
-    let by_opcode: BTreeMap<u8, &[u8]> = slots.map(|slot| (slot[0], slot)).collect();
-    let line = |slot: &[u8]| {
-        let bytes: String = slot.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+/// A dictionary as libFuzzer and AFL read it.
+fn lines(dictionary: &[Vec<u8>]) -> String {
+    let line = |entry: &Vec<u8>| {
+        let bytes: String = entry.iter().map(|byte| format!("\\x{byte:02x}")).collect();
         format!("\"{bytes}\"\n")
     };
-    by_opcode.into_values().map(line).collect()
+    dictionary.iter().map(line).collect()
 }
 
 /// Starts the worker, waits for it, and reports.

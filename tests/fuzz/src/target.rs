@@ -19,6 +19,9 @@ pub struct Target {
     pub unit: usize,
     /// Inputs to start from.
     pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Bytes that mean something wherever they are, for fuzzers that insert such; none for targets to
+    /// which all bytes are choices.
+    pub dictionary: fn() -> Vec<Vec<u8>>,
     /// How long an input may get, in bytes.
     pub longest: usize,
     /// Its part of the time, compared with the others'.

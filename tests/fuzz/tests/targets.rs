@@ -2,7 +2,7 @@
 
 use {
     sbpf_fuzz::{TARGETS, findings::Findings, runner},
-    std::time::Duration,
+    std::{fs, path::Path, time::Duration},
 };
 
 /// Executions that run a program, of all that a target tries.
@@ -32,6 +32,50 @@ fn all_targets_run_programs() {
         let reports = reports.map(|path| std::fs::read_to_string(path.with_extension("txt")));
         let reports: Vec<_> = reports.collect();
         assert!(reports.is_empty(), "{reports:?}");
+    }
+}
+
+/// Seeds and dictionaries in the repository, for other fuzzers: most seeds are whole programs, and no
+/// entry of a dictionary is none.
+#[test]
+fn written_seeds_work() {
+    let libfuzzer = Path::new(env!("CARGO_MANIFEST_DIR")).join("cargo-fuzz");
+    for target in &TARGETS {
+        let entry = libfuzzer.join(format!("fuzz_targets/{}.rs", target.name));
+        let seeds = libfuzzer.join("seeds").join(target.name);
+        assert_eq!(entry.is_file(), seeds.is_dir(), "{}", target.name);
+        if !entry.is_file() {
+            // It starts processes, which libFuzzer can't see into.
+            assert_eq!(target.name, "command-line");
+            continue;
+        }
+        let files = fs::read_dir(&seeds).expect("it is there");
+        let files: Vec<_> = files.map(|file| file.expect("it is").path()).collect();
+        assert!(files.len() >= 8, "{}: {} seeds", target.name, files.len());
+        let mut ran = 0;
+        for file in &files {
+            let input = fs::read(file).expect("it is there");
+            assert!(input.len() <= target.longest, "{}", file.display());
+            match target.execute(&input) {
+                Ok(observation) => ran += usize::from(observation.ran),
+                Err(divergence) => panic!("{}: {}", file.display(), divergence.0),
+            }
+        }
+        assert!(2 * ran >= files.len(), "{}: {ran} seeds ran", target.name);
+        let dictionary = fs::read_to_string(seeds.with_extension("dict")).ok();
+        let lines = dictionary.as_ref().map_or(0, |text| text.lines().count());
+        assert_eq!(lines, (target.dictionary)().len(), "{}", target.name);
+        for line in dictionary.iter().flat_map(|text| text.lines()) {
+            let bytes = line
+                .strip_prefix("\"\\x")
+                .and_then(|rest| rest.strip_suffix('"'));
+            let mut bytes = bytes.unwrap_or_default().split("\\x");
+            assert!(
+                bytes.all(|byte| byte.len() == 2 && u8::from_str_radix(byte, 16).is_ok()),
+                "{}: {line}",
+                target.name
+            );
+        }
     }
 }
 

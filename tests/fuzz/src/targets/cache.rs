@@ -18,6 +18,7 @@ pub(super) const TARGET: Target = Target {
     about: "files of the cache, truncated, flipped and spliced",
     unit: 4,
     seeds: || choices::seeds(64),
+    dictionary: Vec::new,
     longest: 256,
     share: 10,
     run,

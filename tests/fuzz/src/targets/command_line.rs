@@ -22,6 +22,7 @@ pub(super) const TARGET: Target = Target {
     about: "arguments and files of the command line",
     unit: 1,
     seeds: Vec::new,
+    dictionary: Vec::new,
     longest: 512,
     share: 15,
     run,

@@ -1,7 +1,7 @@
 //! Bytes as standard eBPF: what the verifier takes does the same compiled and interpreted.
 
 use {
-    super::head::Head,
+    super::head::{Head, instructions},
     crate::{
         Divergence, Observation, Target,
         agreement::{Case, Observed},
@@ -18,6 +18,7 @@ pub(super) const TARGET: Target = Target {
     about: "bytes as standard eBPF",
     unit: 8,
     seeds,
+    dictionary: || instructions(&seeds()),
     longest: 1024,
     share: 25,
     run,

@@ -25,6 +25,7 @@ pub(super) const DAMAGED: Target = Target {
     about: "small ELF files with bytes changed",
     unit: CHANGE,
     seeds: || seeds(&SMALL),
+    dictionary,
     longest: 20 * CHANGE,
     share: 15,
     run: |input| run(&SMALL, input),
@@ -36,6 +37,7 @@ pub(super) const REAL: Target = Target {
     about: "ELF files of deployed programs with bytes changed",
     unit: CHANGE,
     seeds: || seeds(&LARGE),
+    dictionary,
     longest: 8 * CHANGE,
     share: 10,
     run: |input| run(&LARGE, input),
@@ -83,6 +85,21 @@ fn seeds(files: &[File]) -> Vec<Vec<u8>> {
     let seeds =
         numbers.flat_map(|number| (0..4).map(move |flags| vec![0, 1, 0, number, flags, 0, 0, 0]));
     seeds.collect()
+}
+
+/// Fields of the header of an ELF file by their offsets.
+const FIELDS: [u8; 13] = [16, 18, 20, 24, 32, 40, 48, 52, 54, 56, 58, 60, 62];
+
+/// Changes of each field of the header.
+fn dictionary() -> Vec<Vec<u8>> {
+    // What `apply` does: set two bytes to 1, eight to 0, all their bits, add 1.
+    let changes = [[1, 1, 0], [3, 0, 0], [4, 0, 0], [6, 1, 0]];
+    let fields = FIELDS.iter();
+    fields
+        .flat_map(|place| {
+            changes.map(|[how, what, rest]| vec![*place, 0, 0, 0, how, what, rest, 0])
+        })
+        .collect()
 }
 
 fn run(files: &[File], input: &[u8]) -> Result<Observation, Divergence> {

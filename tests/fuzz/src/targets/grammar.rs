@@ -14,6 +14,7 @@ pub(super) const TARGET: Target = Target {
     about: "generated programs with functions, loops and syscalls",
     unit: 1,
     seeds: || choices::seeds(512),
+    dictionary: Vec::new,
     longest: 1024,
     share: 30,
     run,

@@ -1,6 +1,10 @@
 //! What inputs of programs begin with.
 
-use {crate::common::Compilation, solana_sbpf::program::SBPFVersion};
+use {
+    crate::common::Compilation,
+    solana_sbpf::{ebpf::INSN_SIZE, program::SBPFVersion},
+    std::collections::BTreeMap,
+};
 
 /// Bytes before what is made a program.
 const LENGTH: usize = 8;
@@ -36,4 +40,13 @@ impl Head {
         };
         Some((head, rest))
     }
+}
+
+/// One instruction of each opcode that is in `inputs`, whose instructions are behind a head.
+pub(super) fn instructions(inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let slots = inputs
+        .iter()
+        .flat_map(|input| input.chunks_exact(INSN_SIZE).skip(LENGTH / INSN_SIZE));
+    let by_opcode: BTreeMap<u8, &[u8]> = slots.map(|slot| (slot[0], slot)).collect();
+    by_opcode.into_values().map(<[u8]>::to_vec).collect()
 }

@@ -3,7 +3,7 @@
 use {
     super::{
         differential::{compare, refused},
-        head::Head,
+        head::{Head, instructions},
     },
     crate::{
         Divergence, Observation, Target,
@@ -19,6 +19,7 @@ pub(super) const TARGET: Target = Target {
     about: "bytes as instructions",
     unit: INSN_SIZE,
     seeds,
+    dictionary: || instructions(&seeds()),
     longest: 1024,
     share: 30,
     run,

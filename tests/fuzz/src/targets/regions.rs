@@ -19,6 +19,7 @@ pub(super) const TARGET: Target = Target {
     about: "regions that move, shrink, grow and are locked while programs use them",
     unit: 1,
     seeds: || choices::seeds(256),
+    dictionary: Vec::new,
     longest: 512,
     share: 25,
     run,

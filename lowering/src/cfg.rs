@@ -96,6 +96,19 @@ impl Graph {
         Ok(discovery.into_graph(&starts))
     }
 
+    /// The ids of all blocks.
+    pub fn ids(&self) -> impl Iterator<Item = BlockId> + use<> {
+        (0..self.blocks.len() as u32).map(BlockId)
+    }
+
+    /// The start of the function that the call at the end of a block names.
+    pub fn callee(&self, id: BlockId) -> Option<BlockId> {
+        match self.terminator(id)?.1.operation {
+            Operation::Call { target } => self.block_at(target),
+            _ => None,
+        }
+    }
+
     /// A block by its id.
     pub fn block(&self, id: BlockId) -> &Block {
         &self.blocks[id.index()]

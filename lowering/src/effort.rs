@@ -22,8 +22,8 @@ const BLOCK: u64 = 10;
 /// # Errors
 /// [`LoweringError::TooMuchCode`]
 pub fn check(graph: &Graph, dialect: &Dialect) -> Result<(), LoweringError> {
-    let blocks = (0..graph.blocks.len() as u32).map(BlockId);
-    let effort = blocks
+    let effort = graph
+        .ids()
         .map(|block| BLOCK + block_effort(graph, block, dialect))
         .sum();
     if effort > MAX_EFFORT {

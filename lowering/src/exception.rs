@@ -44,22 +44,17 @@ impl FunctionCx<'_> {
             let all = self.analysis.liveness.variables;
             return self.bail_out(at, all);
         }
-        let arguments = self.raised(at.pc, exception, at.spent + 1);
-        let raise = self.shared_block(Shared::Raise);
-        self.builder
-            .ins()
-            .jump(raise, &arguments.map(BlockArg::Value));
+        self.leave_with(at.pc, exception, at.spent + 1, RegisterSet::EMPTY);
     }
 
     /// Leaves the rest of the program to the interpreter, which starts with the instruction; ends
     /// the block. Registers that are not `live` may be anything.
     pub(crate) fn bail_out(&mut self, at: Position, live: RegisterSet) {
-        let arguments = self.raised(at.pc, Exception::Bailout, at.spent);
-        self.jump_keeping(Shared::Raise, arguments.to_vec(), live);
+        self.leave_with(at.pc, Exception::Bailout, at.spent, live);
     }
 
-    /// What [`Shared::Raise`] takes for an exception when `spent` instructions are not yet paid for.
-    fn raised(&mut self, pc: u32, exception: Exception, spent: i32) -> [Value; 2] {
+    /// Leaves with an exception when `spent` instructions are not yet paid for, showing registers.
+    fn leave_with(&mut self, pc: u32, exception: Exception, spent: i32, shown: RegisterSet) {
         let meter = self.meter();
         let exact = if spent == 0 || !self.analysis.program.dialect.meter {
             meter
@@ -68,7 +63,7 @@ impl FunctionCx<'_> {
             self.builder.ins().iadd(meter, spent)
         };
         let packed = self.hidden_wide_number(exception.at(pc) as u32);
-        [exact, packed]
+        self.jump_keeping(Shared::Raise, vec![exact, packed], shown);
     }
 
     /// The block of a unit that its exceptions of one kind share.
@@ -76,11 +71,17 @@ impl FunctionCx<'_> {
         if let Some(block) = self.shared[shared as usize] {
             return block;
         }
-        let block = self.cold_block(shared.role());
+        let block = self.block_for(shared, shared.role());
+        self.shared[shared as usize] = Some(block);
+        block
+    }
+
+    /// A new block with the parameters of a shared one.
+    fn block_for(&mut self, shared: Shared, role: Role) -> Block {
+        let block = self.cold_block(role);
         for ty in shared.parameters() {
             self.builder.append_block_param(block, *ty);
         }
-        self.shared[shared as usize] = Some(block);
         block
     }
 
@@ -91,11 +92,11 @@ impl FunctionCx<'_> {
     pub(crate) fn jump_keeping(
         &mut self,
         shared: Shared,
-        arguments: Vec<Value>,
+        mut arguments: Vec<Value>,
         registers: RegisterSet,
     ) {
+        // r10 is none of them where the frame value determines it.
         let registers = registers.intersection(self.analysis.liveness.variables);
-        let mut arguments = arguments;
         arguments.extend(registers.iter().map(|register| self.register(register)));
         let arguments: Vec<_> = arguments.into_iter().map(BlockArg::Value).collect();
         let block = self.keeping_block(shared, registers);
@@ -110,10 +111,9 @@ impl FunctionCx<'_> {
         if let Some((_, block)) = self.keeping.iter().find(|(of, _)| *of == key) {
             return *block;
         }
-        let block = self.cold_block(Role::SharedStore { registers });
-        let kept = registers.iter().map(|_| &I64);
-        for ty in shared.parameters().iter().chain(kept) {
-            self.builder.append_block_param(block, *ty);
+        let block = self.block_for(shared, Role::SharedStore { registers });
+        for _ in registers.iter() {
+            self.builder.append_block_param(block, I64);
         }
         self.keeping.push((key, block));
         block

@@ -30,12 +30,8 @@ pub(crate) fn choose(graph: &Graph, units: &Units) -> HashMap<BlockId, BlockId> 
     let instructions: u32 = graph.blocks.iter().map(|block| block.cost).sum();
     let mut left = (instructions / MAX_GROWTH.0).max(MAX_GROWTH.1);
     let mut chosen = HashMap::new();
-    for block in (0..graph.blocks.len() as u32).map(BlockId) {
-        let Some(Operation::Call { target }) = graph.terminator(block).map(|(_, i)| i.operation)
-        else {
-            continue;
-        };
-        let callee = graph.block_at(target);
+    for block in graph.ids() {
+        let callee = graph.callee(block);
         let Some(callee) = callee.filter(|callee| is_short(graph, units, *callee)) else {
             continue;
         };

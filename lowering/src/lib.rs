@@ -48,7 +48,7 @@ mod values;
 
 use {
     crate::{
-        cfg::{BlockId, Graph},
+        cfg::Graph,
         decode::{MAX_INSTRUCTIONS, Program},
         error::LoweringError,
         function::{Analysis, Facts, FunctionName, Sites},
@@ -136,16 +136,9 @@ fn outermost(graph: &Graph, units: &Units) -> Vec<bool> {
 /// The units that calls of a known target enter.
 fn called(graph: &Graph, units: &Units) -> Vec<bool> {
     let mut is_called = vec![false; units.units.len()];
-    for block in (0..graph.blocks.len() as u32).map(BlockId) {
-        let Some((_, insn)) = graph.terminator(block) else {
-            continue;
-        };
-        let Operation::Call { target } = insn.operation else {
-            continue;
-        };
-        let is_inlined = graph.inlined(block).is_some();
-        if let Some(start) = graph.block_at(target).filter(|_| !is_inlined) {
-            is_called[units.owner(start).0 as usize] = true;
+    for block in graph.ids().filter(|id| graph.inlined(*id).is_none()) {
+        if let Some(callee) = graph.callee(block) {
+            is_called[units.owner(callee).0 as usize] = true;
         }
     }
     is_called
@@ -253,8 +246,8 @@ impl Analysis<'_> {
 
     /// Whether the program has a `callx`, and so needs an entry for every pc.
     pub fn has_indirect_calls(&self) -> bool {
-        (0..self.graph.blocks.len() as u32).any(|block| {
-            let terminator = self.graph.terminator(BlockId(block));
+        self.graph.ids().any(|block| {
+            let terminator = self.graph.terminator(block);
             matches!(terminator, Some((_, insn)) if matches!(insn.operation, Operation::CallRegister { .. }))
         })
     }

@@ -44,8 +44,8 @@ struct Effect {
 impl Liveness {
     /// Analyses all blocks.
     pub fn compute(graph: &Graph, dialect: &Dialect) -> Self {
-        let ids = || (0..graph.blocks.len() as u32).map(BlockId);
-        let named = ids()
+        let named = graph
+            .ids()
             .flat_map(|id| graph.insns(id))
             .map(|(_, insn)| insn.writes().union(insn.reads()))
             .fold(RegisterSet::of(0), RegisterSet::union);
@@ -62,11 +62,12 @@ impl Liveness {
             },
         };
         let variables = liveness.variables;
-        let effects: Vec<Effect> = ids().map(|id| effect(graph, id, variables)).collect();
+        let effects: Vec<Effect> = graph.ids().map(|id| effect(graph, id, variables)).collect();
         let dependents = Dependents::collect(graph);
         loop {
             liveness.iterate(graph, &effects, &dependents);
-            let after_calls = ids()
+            let after_calls = graph
+                .ids()
                 .filter(|id| is_call(graph, *id))
                 .map(|id| liveness.after(graph, id))
                 .fold(RegisterSet::EMPTY, RegisterSet::union);
@@ -105,8 +106,8 @@ impl Liveness {
             return after;
         };
         let through = match insn.operation {
-            Operation::Call { target } => {
-                let callee = graph.block_at(target).map(|start| self.live_in(start));
+            Operation::Call { .. } => {
+                let callee = graph.callee(block).map(|start| self.live_in(start));
                 after.without(CLOBBERED).union(callee.unwrap_or_default())
             }
             // Where these lead is not known, so everything is needed there.
@@ -171,19 +172,10 @@ struct Dependents {
 impl Dependents {
     fn collect(graph: &Graph) -> Self {
         let edges = || {
-            (0..graph.blocks.len() as u32)
-                .map(BlockId)
-                .flat_map(move |id| {
-                    let called = match graph.terminator(id).map(|(_, insn)| insn.operation) {
-                        Some(Operation::Call { target }) => graph.block_at(target),
-                        _ => None,
-                    };
-                    graph
-                        .block(id)
-                        .successors()
-                        .chain(called)
-                        .map(move |to| (id, to))
-                })
+            graph.ids().flat_map(move |id| {
+                let successors = graph.block(id).successors();
+                successors.chain(graph.callee(id)).map(move |to| (id, to))
+            })
         };
         let mut first = vec![0u32; graph.blocks.len() + 1];
         for (_, to) in edges() {

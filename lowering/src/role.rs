@@ -138,7 +138,7 @@ pub enum Role {
         /// The call or jump.
         pc: u32,
     },
-    /// Stores registers, and goes on in one that exceptions of one kind share.
+    /// Stores registers, and goes on in the block that exceptions of one kind share.
     SharedStore {
         /// Which registers.
         registers: RegisterSet,

@@ -67,17 +67,6 @@ pub(super) unsafe fn fill(start: NonNull<u8>, parts: &Parts, code: &[u8]) -> io:
 /// from there what was there before, since for them the pages are executable all the time.
 pub(super) const APPENDS: bool = false;
 
-/// Adds code to reserved pages.
-///
-/// # Errors
-/// Always, see [`APPENDS`].
-///
-/// # Safety
-/// Nothing is done with the pages.
-pub(super) unsafe fn append(_: *mut u8, _: usize, _: &[u8]) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 /// Makes reserved pages writable for longer than a copy takes.
 ///
 /// # Errors

@@ -42,7 +42,10 @@ use {
     crate::run::EntryPoint,
     // `growing` takes these from here, so that its model can run on others.
     std::sync,
-    std::{io, ptr::NonNull},
+    std::{
+        io,
+        ptr::{self, NonNull},
+    },
 };
 
 /// Machine code that can be executed and no longer be written.
@@ -113,7 +116,7 @@ impl CodeMemory {
         self.length += pages;
         // SAFETY: these pages lie between the guards, and nobody knows them: what is in use lies below
         // `length` as it was.
-        unsafe { platform::append(first, pages, code)? };
+        unsafe { fill_pages(first, pages, code)? };
         Ok(Some(first))
     }
 
@@ -143,6 +146,23 @@ impl Drop for CodeMemory {
         // SAFETY: `seal` reserved it for these parts, and no reference to it outlives `self`.
         unsafe { platform::release(self.start, &self.parts) };
     }
+}
+
+/// Writes `code` to reserved pages of `length` bytes, and makes them executable instead of writable.
+///
+/// # Errors
+/// When the operating system refuses the memory or its protection, or can't fill it little by little.
+///
+/// # Safety
+/// The pages must be reserved, never filled before, have room for the code, and nobody else may know
+/// them yet.
+unsafe fn fill_pages(memory: *mut u8, length: usize, code: &[u8]) -> io::Result<()> {
+    // SAFETY: passed on to the caller.
+    unsafe { platform::make_writable(memory, length)? };
+    // SAFETY: the pages are writable, have room, and are ours alone.
+    unsafe { ptr::copy_nonoverlapping(code.as_ptr(), memory, code.len()) };
+    // SAFETY: passed on to the caller.
+    unsafe { platform::make_executable(memory, length) }
 }
 
 /// Where the parts of a piece of code memory lie: a guard page, whole pages of code, a guard page.

@@ -2,11 +2,8 @@
 
 pub(super) use super::mapping::{page_size, release};
 use {
-    super::{Parts, instruction_cache, mapping},
-    std::{
-        io,
-        ptr::{self, NonNull},
-    },
+    super::{Parts, fill_pages, instruction_cache, mapping},
+    std::{io, ptr::NonNull},
 };
 
 /// Reserves memory for all parts, accessible to nobody.
@@ -28,31 +25,11 @@ pub(super) fn reserve(parts: &Parts) -> io::Result<NonNull<u8>> {
 pub(super) unsafe fn fill(start: NonNull<u8>, parts: &Parts, code: &[u8]) -> io::Result<()> {
     let memory = start.as_ptr().wrapping_add(parts.page);
     // SAFETY: passed on to the caller; the pages between the guards are reserved.
-    unsafe { append(memory, parts.code, code) }
+    unsafe { fill_pages(memory, parts.code, code) }
 }
 
 /// Whether code can be added while other code on pages beside it runs.
 pub(super) const APPENDS: bool = true;
-
-/// Writes `code` to reserved pages of `length` bytes, and makes them executable instead of writable.
-///
-/// Caches are made to agree before the pages are executable: until then no processor can have fetched
-/// from them, whatever it foresees, so other threads have nothing stale to get rid of.
-///
-/// # Errors
-/// When the system refuses the memory or its protection.
-///
-/// # Safety
-/// The pages must be reserved, never filled before, have room for the code, and nobody else may know
-/// them yet.
-pub(super) unsafe fn append(memory: *mut u8, length: usize, code: &[u8]) -> io::Result<()> {
-    // SAFETY: passed on to the caller.
-    unsafe { make_writable(memory, length)? };
-    // SAFETY: the pages are writable, have room, and are ours alone.
-    unsafe { ptr::copy_nonoverlapping(code.as_ptr(), memory, code.len()) };
-    // SAFETY: passed on to the caller.
-    unsafe { make_executable(memory, length) }
-}
 
 /// Makes reserved pages of `length` bytes readable and writable. They hold zeros.
 ///
@@ -68,6 +45,9 @@ pub(super) unsafe fn make_writable(memory: *mut u8, length: usize) -> io::Result
 }
 
 /// Makes written pages of `length` bytes executable instead of writable.
+///
+/// Caches are made to agree before the pages are executable: until then no processor can have fetched
+/// from them, whatever it foresees, so other threads have nothing stale to get rid of.
 ///
 /// # Errors
 /// When the system refuses it.

@@ -1,7 +1,7 @@
 //! Code memory of Windows: reserved without access, committed and written, then made executable.
 
 use {
-    super::Parts,
+    super::{Parts, fill_pages},
     std::{
         ffi::c_void,
         io,
@@ -55,29 +55,11 @@ pub(super) fn reserve(parts: &Parts) -> io::Result<NonNull<u8>> {
 pub(super) unsafe fn fill(start: NonNull<u8>, parts: &Parts, code: &[u8]) -> io::Result<()> {
     let memory = start.as_ptr().wrapping_add(parts.page);
     // SAFETY: passed on to the caller; the pages between the guards are reserved.
-    unsafe { append(memory, parts.code, code) }
+    unsafe { fill_pages(memory, parts.code, code) }
 }
 
 /// Whether code can be added while other code on pages beside it runs.
 pub(super) const APPENDS: bool = true;
-
-/// Commits reserved pages of `length` bytes, writes `code` to them, and makes them executable instead
-/// of writable.
-///
-/// # Errors
-/// When the system refuses the memory or its protection.
-///
-/// # Safety
-/// The pages must be reserved, never filled before, have room for the code, and nobody else may know
-/// them yet.
-pub(super) unsafe fn append(memory: *mut u8, length: usize, code: &[u8]) -> io::Result<()> {
-    // SAFETY: passed on to the caller.
-    unsafe { make_writable(memory, length)? };
-    // SAFETY: the pages are writable, have room, and are ours alone.
-    unsafe { ptr::copy_nonoverlapping(code.as_ptr(), memory, code.len()) };
-    // SAFETY: passed on to the caller.
-    unsafe { make_executable(memory, length) }
-}
 
 /// Commits reserved pages of `length` bytes, which can be read and written then. They hold zeros.
 ///

@@ -12,10 +12,7 @@ use {
     },
     cranelift_codegen::isa::TargetIsa,
     sbpf_lowering::{decode::Program, dialect::FrameLayout, function::Sites, hidden::Key},
-    sbpf_runtime::{
-        code::CodeMemory,
-        site::{AccessSite, CallSite},
-    },
+    sbpf_runtime::site::{AccessSite, CallSite},
     solana_sbpf::{elf::Executable, vm::ContextObject},
     std::io,
 };
@@ -80,10 +77,7 @@ impl GeneratedCode {
             key,
             symbols,
         } = self;
-        let memory = match &symbols {
-            Some(symbols) => symbols.seal(&code)?,
-            None => CodeMemory::seal(&code)?,
-        };
+        let memory = Symbols::seal(symbols.as_ref(), &code)?;
         let code = Code::new(memory, entries, sites, frames, statistics, key, symbols);
         Ok(code)
     }

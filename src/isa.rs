@@ -82,8 +82,15 @@ impl Settings {
     }
 }
 
+/// The machine that `options` ask for, if its code can be called here.
+pub(crate) fn here(options: &CompileOptions) -> Result<Machine, CompileError> {
+    let machine = of(options)?;
+    assert_runs_here(&*machine)?;
+    Ok(machine)
+}
+
 /// Refuses a machine whose code can't be called here.
-pub(crate) fn assert_runs_here(isa: &dyn TargetIsa) -> Result<(), CompileError> {
+fn assert_runs_here(isa: &dyn TargetIsa) -> Result<(), CompileError> {
     let (host, machine) = (Triple::host(), isa.triple());
     if host.architecture != machine.architecture {
         return Err(unsupported(machine, "this machine is another one"));

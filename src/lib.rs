@@ -23,6 +23,8 @@ mod functions;
 mod generated;
 mod isa;
 mod lazy;
+#[cfg(all(test, target_os = "linux"))]
+mod models;
 mod native_names;
 mod native_stack;
 mod observer;

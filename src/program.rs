@@ -78,8 +78,7 @@ impl<C: ContextObject> CompiledProgram<C> {
         options: &CompileOptions,
     ) -> Result<Self, CompileError> {
         crate::dump::from_environment(executable);
-        let machine = isa::of(options)?;
-        isa::assert_runs_here(&*machine)?;
+        let machine = isa::here(options)?;
         if let Some(code) = options.cache.same(executable, options, &machine) {
             return Ok(Self::of_code(executable, code, CodeOrigin::Memory));
         }
@@ -119,8 +118,7 @@ impl<C: ContextObject> CompiledProgram<C> {
             return Self::compile_with(executable, options);
         }
         crate::dump::from_environment(executable);
-        let machine = isa::of(options)?;
-        isa::assert_runs_here(&*machine)?;
+        let machine = isa::here(options)?;
         if let Some(code) = options.cache.same(executable, options, &machine) {
             return Ok(Self::of_code(executable, code, CodeOrigin::Memory));
         }

@@ -53,6 +53,36 @@ impl fmt::Debug for CodeKey {
 /// chunks at a time are hashed only where a multiple of as many lies before them.
 const LONG: usize = 4096;
 
+/// The options that shape code otherwise than through the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Choices {
+    seed: Option<u64>,
+    guard_speculation: bool,
+}
+
+impl Choices {
+    pub(super) fn of(options: &CompileOptions) -> Self {
+        let CompileOptions {
+            verify_ir: _,
+            // It shapes code through the machine.
+            target: _,
+            threads: _,
+            cache: _,
+            observer: _,
+            seed,
+            // It shapes code through the machine.
+            protect_branches: _,
+            guard_speculation,
+            // Code with names is not in any cache.
+            native_names: _,
+        } = options;
+        Self {
+            seed: *seed,
+            guard_speculation: *guard_speculation,
+        }
+    }
+}
+
 /// Hashes what it is given, with the length of whatever has no fixed one.
 struct Builder(blake3::Hasher);
 
@@ -81,23 +111,13 @@ impl Builder {
     }
 
     fn options(&mut self, options: &CompileOptions) {
-        let CompileOptions {
-            verify_ir: _,
-            // It shapes code through the machine.
-            target: _,
-            threads: _,
-            cache: _,
-            observer: _,
+        let Choices {
             seed,
-            // It shapes code through the machine.
-            protect_branches: _,
             guard_speculation,
-            // Code with names is not in any cache.
-            native_names: _,
-        } = options;
+        } = Choices::of(options);
         self.number(u64::from(seed.is_some()));
         self.number(seed.unwrap_or(0));
-        self.number(u64::from(*guard_speculation));
+        self.number(u64::from(guard_speculation));
     }
 
     fn program(&mut self, program: &Program<'_>) {

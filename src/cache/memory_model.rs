@@ -5,9 +5,9 @@
 //! numbers here, and code is a size.
 
 use {
+    crate::models::{check, join},
     memory::Memory,
     shuttle::{
-        check_pct, check_random,
         sync::{self, Arc, mpsc::channel},
         thread,
     },
@@ -90,16 +90,6 @@ impl Counted {
         let counted = self.clone();
         thread::spawn(move || work(counted))
     }
-}
-
-fn join<T>(thread: thread::JoinHandle<T>) -> T {
-    thread.join().expect("it does not panic")
-}
-
-/// In random orders, and in those with few changes of thread, of which each is taken sooner.
-fn check(test: fn()) {
-    check_random(test, 2000);
-    check_pct(test, 2000, 3);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! that somebody asked for a second time is found without its key from then on.
 
 use {
-    super::memory::lock,
+    super::{key::Choices, memory::lock},
     crate::{CompileError, CompileOptions, code::Code, config, isa::Machine},
     sbpf_lowering::dialect::Dialect,
     solana_sbpf::{elf::Executable, vm::ContextObject},
@@ -34,8 +34,7 @@ struct Rest {
     text_length: usize,
     entry: usize,
     machine: [u8; 32],
-    seed: Option<u64>,
-    guard_speculation: bool,
+    choices: Choices,
 }
 
 impl<'a, C: ContextObject> Inputs<'a, C> {
@@ -48,17 +47,6 @@ impl<'a, C: ContextObject> Inputs<'a, C> {
         options: &CompileOptions,
         machine: &Machine,
     ) -> Result<Self, CompileError> {
-        let CompileOptions {
-            verify_ir: _,
-            target: _,
-            threads: _,
-            cache: _,
-            observer: _,
-            seed,
-            protect_branches: _,
-            guard_speculation,
-            native_names: _,
-        } = options;
         let (text_address, text) = executable.get_text_bytes();
         let syscalls = config::registered_syscalls(executable);
         Ok(Self {
@@ -69,8 +57,7 @@ impl<'a, C: ContextObject> Inputs<'a, C> {
                 text_length: text.len(),
                 entry: executable.get_entrypoint_instruction_offset(),
                 machine: *machine.description(),
-                seed: *seed,
-                guard_speculation: *guard_speculation,
+                choices: Choices::of(options),
             },
             text,
             data: executable.get_ro_section(),
@@ -192,9 +179,10 @@ const ALIKE: usize = 4;
 impl Sources {
     /// Code that was made of the same inputs and is alive.
     pub(super) fn find<C: ContextObject>(&self, inputs: &Inputs<'_, C>) -> Option<Arc<Code>> {
+        let shape = inputs.shape();
         let alike: Vec<Arc<Code>> = {
             let table = lock(&self.0);
-            let codes = table.by_shape.get(&inputs.shape())?.iter();
+            let codes = table.by_shape.get(&shape)?.iter();
             codes.filter_map(Weak::upgrade).collect()
         };
         alike
@@ -208,13 +196,14 @@ impl Sources {
         if code.source.set(Box::new(Source::of(inputs))).is_err() {
             return;
         }
+        let shape = inputs.shape();
         let mut table = lock(&self.0);
         let Table { by_shape, many } = &mut *table;
         if by_shape.len() >= *many {
             by_shape.retain(|_, codes| codes.iter().any(|code| code.strong_count() > 0));
             *many = FEW.max(2 * by_shape.len());
         }
-        let codes = by_shape.entry(inputs.shape()).or_default();
+        let codes = by_shape.entry(shape).or_default();
         codes.retain(|code| code.strong_count() > 0);
         if codes.len() == ALIKE {
             codes.remove(0);

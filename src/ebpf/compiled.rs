@@ -8,7 +8,7 @@ use {
         CompileError, CompileStatistics,
         generated::{self, GeneratedCode},
         isa,
-        native_names::Announced,
+        native_names::{Announced, Symbols},
     },
     sbpf_lowering::function::Sites,
     sbpf_runtime::{code::CodeMemory, run::Image, translation::NeededSlots},
@@ -37,8 +37,7 @@ impl CompiledProgram {
         let names = names.map(|(pc, name)| (*pc, name.as_str().into()));
         let named = options.native_names.with_functions(names, options);
         let options = named.as_ref().unwrap_or(options);
-        let isa = isa::of(options)?;
-        isa::assert_runs_here(&*isa)?;
+        let isa = isa::here(options)?;
         let GeneratedCode {
             code,
             entries,
@@ -47,10 +46,7 @@ impl CompiledProgram {
             key,
             symbols,
         } = generated::generate(&program.lowering(), options, &*isa)?;
-        let code = match &symbols {
-            Some(symbols) => symbols.seal(&code)?,
-            None => CodeMemory::seal(&code)?,
-        };
+        let code = Symbols::seal(symbols.as_ref(), &code)?;
         Ok(Self {
             _announced: symbols.map(|symbols| symbols.announce(&code)),
             program: program.clone(),

@@ -10,9 +10,6 @@ pub(super) const STACK: u64 = 2 << 32;
 const CONTEXT: u64 = 3 << 32;
 /// The first address of map 0.
 const MAPS: u64 = 4 << 32;
-/// The greatest number of a map.
-pub(super) const GREATEST_MAP: u32 = 1 << 16;
-
 /// The first address of a map's values.
 pub(super) const fn map_address(map: u32) -> u64 {
     MAPS + ((map as u64) << 32)
@@ -81,6 +78,9 @@ pub struct Memory<'m> {
 }
 
 impl<'m> Memory<'m> {
+    /// The greatest number of a map.
+    pub const GREATEST_MAP: u32 = 1 << 16;
+
     /// Memory without context and maps.
     pub fn new() -> Self {
         Self::default()
@@ -103,27 +103,36 @@ impl<'m> Memory<'m> {
     /// Lends the program the values of map `map`, which it may read and write.
     ///
     /// # Panics
-    /// If `map` is more than 65536.
+    /// If `map` is more than [`Self::GREATEST_MAP`].
     pub fn set_map(&mut self, map: u32, values: &'m mut [u8]) {
-        assert!(map <= GREATEST_MAP, "map {map} is beyond what is possible");
+        assert!(
+            map <= Self::GREATEST_MAP,
+            "map {map} is beyond what is possible"
+        );
         self.set(map_address(map), Bytes::Borrowed(cells(values)));
     }
 
     /// Lends the program the values of map `map`, which it may only read.
     ///
     /// # Panics
-    /// If `map` is more than 65536.
+    /// If `map` is more than [`Self::GREATEST_MAP`].
     pub fn set_read_only_map(&mut self, map: u32, values: &'m [u8]) {
-        assert!(map <= GREATEST_MAP, "map {map} is beyond what is possible");
+        assert!(
+            map <= Self::GREATEST_MAP,
+            "map {map} is beyond what is possible"
+        );
         self.set(map_address(map), Bytes::ReadOnly(values));
     }
 
     /// Gives the program a map `map` whose values are a copy of `bytes`, which it may read and write.
     ///
     /// # Panics
-    /// If `map` is more than 65536.
+    /// If `map` is more than [`Self::GREATEST_MAP`].
     pub fn own_map(&mut self, map: u32, bytes: &[u8]) {
-        assert!(map <= GREATEST_MAP, "map {map} is beyond what is possible");
+        assert!(
+            map <= Self::GREATEST_MAP,
+            "map {map} is beyond what is possible"
+        );
         self.own_data(map, bytes, true);
     }
 

@@ -5,7 +5,7 @@
 
 use super::{
     error::VerifyError,
-    memory::{GREATEST_MAP, TEXT, map_address},
+    memory::{Memory, TEXT, map_address},
     options::Options,
 };
 
@@ -62,7 +62,7 @@ fn value(
     options: &Options,
 ) -> Result<Option<u64>, VerifyError> {
     let map = || match low as u32 {
-        map if map <= GREATEST_MAP => Ok(map),
+        map if map <= Memory::GREATEST_MAP => Ok(map),
         map => Err(VerifyError::Map { pc, map }),
     };
     Ok(match (source, high) {

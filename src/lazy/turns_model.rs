@@ -4,9 +4,9 @@
 //! reorder is not part of it: the model of `sbpf_runtime::code::GrowingCode` has that.
 
 use {
+    crate::models::{check, join},
     sbpf_runtime::code::GrowingCode,
     shuttle::{
-        check_pct, check_random,
         sync::{
             self, Arc,
             atomic::{AtomicUsize, Ordering::SeqCst},
@@ -82,12 +82,7 @@ fn call<const N: usize>(
         let shared = Arc::clone(shared);
         thread::spawn(move || shared.call(number, outcome))
     });
-    threads.map(|thread| thread.join().expect("it does not panic"))
-}
-
-fn check(test: fn()) {
-    check_random(test, 2000);
-    check_pct(test, 2000, 3);
+    threads.map(join)
 }
 
 #[test]

@@ -124,19 +124,22 @@ impl Symbols {
         }
     }
 
-    /// Makes the code executable, where a tool that reads names of files finds them.
+    /// Makes code executable, where a tool that reads names of files finds them if it has names.
     ///
     /// # Errors
     /// When the operating system refuses the memory.
-    pub(crate) fn seal(&self, code: &[u8]) -> io::Result<CodeMemory> {
-        if !self.formats.contains(&NativeNameFormat::Valgrind) {
-            return CodeMemory::seal(code);
-        }
+    pub(crate) fn seal(symbols: Option<&Self>, code: &[u8]) -> io::Result<CodeMemory> {
         #[cfg(all(target_os = "linux", feature = "gdb"))]
-        match super::mapped_file::seal(self, code) {
-            Ok(memory) => return Ok(memory),
-            Err(error) => complain(&format!("valgrind: {error}")),
+        if let Some(symbols) = symbols
+            && symbols.formats.contains(&NativeNameFormat::Valgrind)
+        {
+            match super::mapped_file::seal(symbols, code) {
+                Ok(memory) => return Ok(memory),
+                Err(error) => complain(&format!("valgrind: {error}")),
+            }
         }
+        #[cfg(not(all(target_os = "linux", feature = "gdb")))]
+        let _ = symbols;
         CodeMemory::seal(code)
     }
 

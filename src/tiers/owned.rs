@@ -1,11 +1,7 @@
 //! What is compiled in the background, without borrowing an executable.
 
 use {
-    crate::{
-        CodeOrigin, CompileError, CompileOptions,
-        code::Code,
-        isa::{self, Machine},
-    },
+    crate::{CodeOrigin, CompileError, CompileOptions, code::Code, isa},
     sbpf_lowering::decode::Program,
     std::sync::Arc,
 };
@@ -48,7 +44,7 @@ impl OwnedProgram {
         self,
         options: &CompileOptions,
     ) -> Result<(Arc<Code>, CodeOrigin), CompileError> {
-        let machine = machine_here(options)?;
+        let machine = isa::here(options)?;
         let Self { text, rest } = self;
         options.cache.code(
             &Program {
@@ -62,7 +58,7 @@ impl OwnedProgram {
 
     /// The code of this program, if the cache has it.
     pub(super) fn find(self, options: &CompileOptions) -> Option<(Arc<Code>, CodeOrigin)> {
-        let machine = machine_here(options).ok()?;
+        let machine = isa::here(options).ok()?;
         let Self { text, rest } = self;
         options.cache.find(
             &Program {
@@ -73,10 +69,4 @@ impl OwnedProgram {
             &machine,
         )
     }
-}
-
-fn machine_here(options: &CompileOptions) -> Result<Machine, CompileError> {
-    let machine = isa::of(options)?;
-    isa::assert_runs_here(&*machine)?;
-    Ok(machine)
 }

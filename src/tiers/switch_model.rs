@@ -5,9 +5,9 @@
 
 use {
     super::policy::{self, Temperature},
+    crate::models::{check, join},
     queue::{Job, Queue},
     shuttle::{
-        check_pct, check_random,
         sync::{
             self, Arc,
             atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -126,11 +126,6 @@ impl Owner<u32, u32> for Program {
     }
 }
 
-fn check(test: fn()) {
-    check_random(test, 2000);
-    check_pct(test, 2000, 3);
-}
-
 /// Runs programs on as many threads, each so often.
 fn run_all(programs: &[Arc<Program>], temperature: Temperature, times: u64) {
     let threads: Vec<_> = programs
@@ -150,7 +145,7 @@ fn run_all(programs: &[Arc<Program>], temperature: Temperature, times: u64) {
         })
         .collect();
     for thread in threads {
-        thread.join().expect("it does not panic");
+        join(thread);
     }
 }
 
@@ -224,7 +219,7 @@ fn what_is_dropped_is_cancelled() {
         while kept.run(Temperature::Hot, 1).is_none() {
             thread::yield_now();
         }
-        other.join().expect("it does not panic");
+        join(other);
         assert!((1..=2).contains(&counts.compiled.load(SeqCst)));
         assert_eq!(counts.received.load(SeqCst), 1);
     });

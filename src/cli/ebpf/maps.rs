@@ -15,9 +15,6 @@ const LOOKUP: u32 = 1;
 /// Bytes of a value where nobody says how many there are.
 const VALUE_SIZE: usize = 8;
 
-/// The greatest number of a map.
-const GREATEST_MAP: u32 = 1 << 16;
-
 /// Where arguments are wrong.
 const PLACE: &str = "--map";
 
@@ -70,7 +67,7 @@ fn number(name: &str, program: &Program) -> Result<u32, Failure> {
     }
     let is_data = |number| program.memory().map(number).is_some();
     match name.parse() {
-        Ok(number) if number <= GREATEST_MAP && !is_data(number) => Ok(number),
+        Ok(number) if number <= Memory::GREATEST_MAP && !is_data(number) => Ok(number),
         _ => {
             let known = match names {
                 [] => String::new(),

@@ -57,7 +57,11 @@ use {
     cranelift_codegen::isa::{CallConv, TargetFrontendConfig},
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable},
     sbpf_runtime::site::{AccessSite, CallSite, RegisterSet},
-    std::{collections::HashMap, ops::Deref, sync::Arc},
+    std::{
+        collections::{BTreeMap, HashMap},
+        ops::Deref,
+        sync::Arc,
+    },
 };
 
 /// Memory flags of the context: always there, always aligned.
@@ -189,6 +193,8 @@ pub(crate) struct FunctionCx<'a> {
     pub(crate) blocks: HashMap<BlockId, LocalBlock>,
     /// Where the budget may end, see [`Self::short_block`].
     pub(crate) shorts: Vec<(BlockId, Block)>,
+    /// Where other units go on, see [`Self::tail_block`].
+    pub(crate) tails: BTreeMap<BlockId, Block>,
     /// r0 to r9, r10 where the program moves it.
     pub(crate) registers: [Variable; 11],
     pub(crate) meter: Variable,
@@ -258,6 +264,7 @@ pub(crate) fn lower_unit(
         host_convention: target.default_call_conv,
         blocks,
         shorts: Vec::new(),
+        tails: BTreeMap::new(),
         registers,
         meter,
         shared: [None; Shared::COUNT],
@@ -309,6 +316,7 @@ impl FunctionCx<'_> {
         for &block in &unit.blocks {
             self.lower_block(block);
         }
+        self.fill_tail_blocks();
         self.fill_short_blocks();
         self.fill_shared_blocks();
     }

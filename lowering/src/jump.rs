@@ -37,9 +37,8 @@ impl FunctionCx<'_> {
         self.builder
             .ins()
             .brif(holds, then_block, &[], else_block, &[]);
-        for (id, edge) in [(target, then_block), (next, else_block)] {
-            self.finish_edge(id, edge);
-        }
+        self.jump_done(target);
+        self.jump_done(next);
     }
 
     /// Goes on at the start of a basic block; ends the CLIF block.
@@ -49,7 +48,10 @@ impl FunctionCx<'_> {
                 self.builder.ins().jump(block, &[]);
                 self.jump_done(target);
             }
-            None => self.tail_call(target),
+            None => {
+                let block = self.tail_block(target);
+                self.builder.ins().jump(block, &[]);
+            }
         }
     }
 
@@ -57,21 +59,29 @@ impl FunctionCx<'_> {
     fn edge_block(&mut self, target: BlockId) -> Block {
         match self.jump_target(target) {
             Some(block) => block,
-            None => {
-                let block = self.builder.create_block();
-                let pc = self.analysis.graph.block(target).start;
-                self.comments.block(block, Role::TailCall { pc });
-                block
-            }
+            None => self.tail_block(target),
         }
     }
 
-    fn finish_edge(&mut self, target: BlockId, edge: Block) {
-        if self.jump_target(target).is_some() {
-            self.jump_done(target);
-        } else {
-            self.builder.seal_block(edge);
-            self.builder.switch_to_block(edge);
+    /// The block that all ways to a basic block of another unit share: a tail call takes some hundred
+    /// bytes, in which the frame is taken down and all live registers go to where arguments are.
+    fn tail_block(&mut self, target: BlockId) -> Block {
+        if let Some(block) = self.tails.get(&target) {
+            return *block;
+        }
+        let block = self.builder.create_block();
+        let pc = self.analysis.graph.block(target).start;
+        self.comments.block(block, Role::TailCall { pc });
+        self.tails.insert(target, block);
+        block
+    }
+
+    /// Emits the blocks that [`Self::tail_block`] has made, once all jumps to them are known.
+    pub(crate) fn fill_tail_blocks(&mut self) {
+        for (target, block) in std::mem::take(&mut self.tails) {
+            self.builder.seal_block(block);
+            self.builder.switch_to_block(block);
+            self.locate(self.analysis.graph.block(target).start);
             self.tail_call(target);
         }
     }

@@ -14,8 +14,12 @@ use crate::{
     dominators::Dominators,
 };
 
-/// Instructions in a unit beyond which it is split.
+/// Instructions in a unit beyond which it is split, each block counted as [`BLOCK`] more.
 pub const MAX_UNIT: u32 = 2500;
+
+/// What a block adds to the size of its unit: register allocation is linear in instructions that follow
+/// each other, and superlinear in blocks.
+const BLOCK: u32 = 6;
 
 /// Index of a unit among the [`Units`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,7 +105,7 @@ fn oversized(graph: &Graph, dominators: &Dominators) -> Vec<BlockId> {
     let mut size = vec![0u32; dominators.numbers()];
     let mut cuts = Vec::new();
     for (number, block, dominator) in dominators.in_order().rev() {
-        let subtree = size[number as usize] + graph.block(block).cost;
+        let subtree = size[number as usize] + graph.block(block).cost + BLOCK;
         if dominator == 0 {
             continue;
         }

@@ -4,7 +4,7 @@ use {
     crate::{CompiledProgram, compat},
     sbpf_lowering::dialect::FrameLayout,
     sbpf_runtime::{
-        abi::{FRAME_POINTER, REGISTERS},
+        abi::{FOUND, FRAME_POINTER, REGISTERS},
         host::{Ended, Host},
         run::Frames,
         translation::{Range, Slots},
@@ -26,7 +26,7 @@ use {
 const MAX_COMPARED_REGIONS: usize = 128;
 
 /// Regions beyond this are not translated in advance.
-const MAX_LIKELY_REGIONS: usize = 16;
+const MAX_LIKELY_REGIONS: usize = FOUND;
 
 /// The memory that a virtual machine has when compiled code is entered.
 pub(crate) struct EntryMemory {

@@ -5,12 +5,13 @@
 //! access(meter, address, site):
 //!   distance = address - ctx.stack_start                        // only for stacks with gaps
 //!   if distance < ctx.stack_span and span bytes from there are in one frame:
-//!     ctx.resolved = ctx.stack_host + what they are behind
+//!     ctx.resolved = ctx.left_host = ctx.stack_host + what they are behind
 //!     the first level gets that frame
-//!   else entry = ctx.found.tables[store][index(address)]
-//!     if address - entry.start < length and address - entry.start + span <= length:
-//!       ctx.resolved = address - entry.start + entry.host
-//!       the first level gets that entry
+//!   else own = address + own_offset; i = the last range in ctx.found that starts at own or before it
+//!     if own - starts[i] < lengths[store][i] and own - starts[i] + own_span <= lengths[store][i]:
+//!       ctx.resolved = address - starts[i] + hosts[i]
+//!       ctx.left_host = the same if all of the span is inside, else 0
+//!       the first level gets that range
 //!   else: access_slow(meter, site)
 //! ```
 //!
@@ -34,10 +35,13 @@ use {
     },
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
     sbpf_runtime::abi::{
-        ACCESS_SITE_SHIFT, FOUND, FOUND_SHIFT, FOUND_SPREAD, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT,
-        SLOTS, TRANSLATION_SHIFT, offset,
+        ACCESS_SITE_SHIFT, FOUND, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, TRANSLATION_SHIFT,
+        offset,
     },
 };
+
+/// Log2 of the size of a word.
+const WORD_SHIFT: u32 = 3;
 
 /// Lowers the function that looks further for the range of a site.
 pub(crate) fn lower_access(
@@ -134,7 +138,7 @@ impl Access<'_> {
         // Frame and gap together are twice the size.
         let mask = self.constant(2 * i64::from(size) - 1);
         let within = self.builder.ins().band(distance, mask);
-        let span = self.site_word(offset::SITE_SPAN);
+        let span = self.site_half(offset::SITE_SPAN);
         let end = self.builder.ins().iadd(within, span);
         let limit = self.constant(i64::from(size));
         let is_within_frame =
@@ -148,7 +152,8 @@ impl Access<'_> {
         let host = self.unless_mispredicted(&[is_within_stack, is_within_frame], host);
         let resolved = self.builder.ins().iadd(host, within);
         self.store(resolved, self.context, offset::RESOLVED);
-        let first_level = self.first_level();
+        self.store(resolved, self.context, offset::LEFT_HOST);
+        let first_level = self.first_level(self.address);
         let start = self.builder.ins().isub(self.address, within);
         self.store(start, first_level, offset::LOAD + offset::START);
         self.store(host, first_level, offset::LOAD + offset::HOST);
@@ -162,60 +167,120 @@ impl Access<'_> {
 
     /// The second level ([`sbpf_runtime::abi::Found`]).
     fn look_up(&mut self) {
-        let look_up = self.builder.create_block();
         let check_end = self.builder.create_block();
         let hit = self.builder.create_block();
-        let found = self.load(self.context, offset::FOUND);
-        self.builder.ins().brif(found, look_up, &[], self.slow, &[]);
-
-        self.builder.switch_to_block(look_up);
-        let page = self.shifted(self.address, -i64::from(FOUND_SHIFT));
-        let spread = self.shifted(self.address, -i64::from(FOUND_SPREAD));
-        let index = self.builder.ins().bxor(page, spread);
-        let mask = self.constant(FOUND as i64 - 1);
-        let index = self.builder.ins().band(index, mask);
-        let store = self.site_word(offset::SITE_STORE);
-        let table = self.shifted(store, i64::from(FOUND.trailing_zeros()));
-        let index = self.builder.ins().bor(index, table);
-        let place = self.shifted(index, i64::from(TRANSLATION_SHIFT));
-        let entry = self.builder.ins().iadd(found, place);
-        let start = self.load(entry, offset::START);
-        let distance = self.builder.ins().isub(self.address, start);
-        let length = self.load(entry, offset::limit(0));
-        let starts_inside = self.go_if(
-            IntCC::UnsignedLessThan,
-            distance,
-            length,
-            check_end,
-            self.slow,
-        );
+        let own_offset = self.site_half(offset::SITE_OWN_OFFSET);
+        let own = self.builder.ins().iadd(self.address, own_offset);
+        let entry = self.search(own);
+        let start = self.load(entry, offset::FOUND_STARTS);
+        let distance = self.builder.ins().isub(own, start);
+        let store = self.site_half(offset::SITE_STORE);
+        let table = self.shifted(store, i64::from(FOUND.trailing_zeros() + WORD_SHIFT));
+        let lengths = self.builder.ins().iadd(entry, table);
+        let length = self.load(lengths, offset::FOUND_LENGTHS);
+        let below = IntCC::UnsignedLessThan;
+        let starts_inside = self.go_if(below, distance, length, check_end, self.slow);
 
         self.builder.switch_to_block(check_end);
-        let span = self.site_word(offset::SITE_SPAN);
-        let end = self.builder.ins().iadd(distance, span);
+        let own_span = self.site_half(offset::SITE_OWN_SPAN);
+        let end = self.builder.ins().iadd(distance, own_span);
         let ends_inside = self.go_if(IntCC::UnsignedLessThanOrEqual, end, length, hit, self.slow);
 
         self.builder.switch_to_block(hit);
-        let host = self.load(entry, offset::HOST);
-        let resolved = self.builder.ins().iadd(host, distance);
-        let resolved = self.unless_mispredicted(&[starts_inside, ends_inside], resolved);
+        let host = self.load(entry, offset::FOUND_HOSTS);
+        let found = self.builder.ins().iadd(host, distance);
+        let found = self.unless_mispredicted(&[starts_inside, ends_inside], found);
+        let resolved = self.builder.ins().isub(found, own_offset);
         self.store(resolved, self.context, offset::RESOLVED);
-        let first_level = self.first_level();
-        for word in (0..1 << TRANSLATION_SHIFT).step_by(8) {
-            let value = self.load(entry, word);
-            self.store(value, first_level, offset::LOAD + word);
+        self.leave_if_whole(distance, own_offset, length, resolved);
+        let first_level = self.first_level(own);
+        self.store(start, first_level, offset::LOAD + offset::START);
+        self.store(host, first_level, offset::LOAD + offset::HOST);
+        self.store(length, first_level, offset::LOAD + offset::limit(0));
+        for log2 in 1..LIMITS as u32 {
+            let beyond = self.constant((1 << log2) - 1);
+            let fits = self.builder.ins().icmp(below, beyond, length);
+            let limit = self.builder.ins().isub(length, beyond);
+            let none = self.constant(0);
+            let limit = self.builder.ins().select(fits, limit, none);
+            self.store(limit, first_level, offset::LOAD + offset::limit(log2));
         }
         self.builder.ins().return_(&[]);
     }
 
-    /// The entry of the first level that the site looks at: what follows is likely to be in the same
+    /// The place among the starts of the last range that starts at `own` or before it, or else of the
+    /// first one; goes to the callback if there is no second level.
+    fn search(&mut self, own: Value) -> Value {
+        let begin = self.builder.create_block();
+        let turn = self.builder.create_block();
+        let step = self.builder.append_block_param(turn, I64);
+        let index = self.builder.append_block_param(turn, I64);
+        let probe = self.builder.create_block();
+        let ends = self.builder.create_block();
+        let found = self.load(self.context, offset::FOUND);
+        self.builder.ins().brif(found, begin, &[], self.slow, &[]);
+
+        self.builder.switch_to_block(begin);
+        let reach = self.load(found, offset::FOUND_REACH);
+        let first = self.constant(0);
+        let arguments = [reach.into(), first.into()];
+        self.builder.ins().jump(turn, &arguments);
+
+        self.builder.switch_to_block(turn);
+        self.builder.ins().brif(step, probe, &[], ends, &[]);
+
+        self.builder.switch_to_block(probe);
+        let next = self.builder.ins().iadd(index, step);
+        let place = self.word(found, next);
+        let start = self.load(place, offset::FOUND_STARTS);
+        let is_before = IntCC::UnsignedLessThanOrEqual;
+        let is_before = self.builder.ins().icmp(is_before, start, own);
+        let index_behind = self.builder.ins().select(is_before, next, index);
+        let half = self.shifted(step, -1);
+        let arguments = [half.into(), index_behind.into()];
+        self.builder.ins().jump(turn, &arguments);
+
+        self.builder.switch_to_block(ends);
+        self.word(found, index)
+    }
+
+    /// The address of a word in an array of words.
+    fn word(&mut self, words: Value, index: Value) -> Value {
+        let behind = self.shifted(index, i64::from(WORD_SHIFT));
+        self.builder.ins().iadd(words, behind)
+    }
+
+    /// Sets what a check leaves to later blocks: `resolved` if a range of `length` bytes has the whole
+    /// span of the site, whose own accesses begin `distance` behind the first byte.
+    fn leave_if_whole(
+        &mut self,
+        distance: Value,
+        own_offset: Value,
+        length: Value,
+        resolved: Value,
+    ) {
+        // Beyond all lengths if the range begins behind the lowest address; the span is not.
+        let lowest = self.builder.ins().isub(distance, own_offset);
+        let span = self.site_half(offset::SITE_SPAN);
+        let end = self.builder.ins().iadd(lowest, span);
+        let within = IntCC::UnsignedLessThanOrEqual;
+        let begins_inside = self.builder.ins().icmp(within, lowest, length);
+        let ends_inside = self.builder.ins().icmp(within, end, length);
+        let is_whole = self.builder.ins().band(begins_inside, ends_inside);
+        let none = self.constant(0);
+        let left = self.builder.ins().select(is_whole, resolved, none);
+        let left = self.unless_mispredicted(&[begins_inside, ends_inside], left);
+        self.store(left, self.context, offset::LEFT_HOST);
+    }
+
+    /// The entry of the first level for an address: what follows is likely to be in the same
     /// range. It is used with the offsets of a slot's half for loads.
-    fn first_level(&mut self) -> Value {
-        let slot = self.shifted(self.address, -i64::from(SLOT_SHIFT));
+    fn first_level(&mut self, address: Value) -> Value {
+        let slot = self.shifted(address, -i64::from(SLOT_SHIFT));
         let mask = self.constant(SLOTS as i64 - 1);
         let slot = self.builder.ins().band(slot, mask);
         let slot = self.shifted(slot, i64::from(SLOT_SIZE_SHIFT));
-        let store = self.site_word(offset::SITE_STORE);
+        let store = self.site_half(offset::SITE_STORE);
         let half = self.shifted(store, i64::from(TRANSLATION_SHIFT));
         let place = self.builder.ins().bor(slot, half);
         self.builder.ins().iadd(self.context, place)
@@ -239,8 +304,8 @@ impl Access<'_> {
         speculation::unless_mispredicted(self.analysis, &mut self.builder, conditions, host)
     }
 
-    fn site_word(&mut self, field: i32) -> Value {
-        self.builder.ins().uload32(TRUSTED, self.site, field)
+    fn site_half(&mut self, field: i32) -> Value {
+        self.builder.ins().uload16(I64, TRUSTED, self.site, field)
     }
 
     fn load(&mut self, address: Value, at: i32) -> Value {

@@ -23,6 +23,12 @@ const MAX_SPAN: i32 = 512;
 /// hiding then.
 const MAX_HIDDEN_SPAN: i32 = 255;
 
+/// Offsets at which accounts begin that follow a header, or the number of accounts and a header.
+///
+/// Hosts that lay each account's data out as a region of its own end the one before it here. Programs that
+/// go without a library for accounts have one register for both.
+const ACCOUNT_DATA: [i32; 2] = [88, 96];
+
 /// Accesses that share a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
@@ -32,6 +38,10 @@ pub struct Group {
     pub low: i32,
     /// Bytes from the lowest offset to the end of the highest access.
     pub span: u32,
+    /// Lowest offset of its own accesses, should the check cover others in later blocks.
+    pub own_low: i32,
+    /// Bytes from there to the end of its own highest access.
+    pub own_span: u32,
     /// Whether one of them writes.
     pub store: bool,
     /// Index in the block of the first access.
@@ -86,20 +96,22 @@ impl Accesses {
         }
         // The open group of each base register.
         let mut open = [None; 16];
-        let max_span = max_span(dialect);
+        let limits = Limits::of(dialect);
         for (index, (_, insn)) in insns.iter().enumerate() {
             if let Some((size, base, offset)) = insn.access()
                 && !accesses_frame(insn, dialect)
             {
                 let store = insn.stores();
                 let joined = open[base as usize].filter(|&group: &usize| {
-                    plan.groups[group].join(max_span, offset, size, store, index)
+                    plan.groups[group].join(limits, offset, size, store, index)
                 });
                 let group = joined.unwrap_or_else(|| {
                     plan.groups.push(Group {
                         base,
                         low: offset,
                         span: size,
+                        own_low: offset,
+                        own_span: size,
                         store,
                         first: index,
                         last: index,
@@ -123,18 +135,37 @@ impl Accesses {
     }
 }
 
-/// The widest range of offsets that one check covers, in bytes.
-pub(crate) fn max_span(dialect: &Dialect) -> i32 {
-    match dialect.hides_constants {
-        true => MAX_HIDDEN_SPAN,
-        false => MAX_SPAN,
+/// Which ranges of offsets one check may cover.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The widest one, in bytes.
+    pub(crate) max_span: i32,
+    pub(crate) regions_adjoin: bool,
+}
+
+impl Limits {
+    pub(crate) fn of(dialect: &Dialect) -> Self {
+        Self {
+            max_span: match dialect.hides_constants {
+                true => MAX_HIDDEN_SPAN,
+                false => MAX_SPAN,
+            },
+            regions_adjoin: dialect.regions_adjoin,
+        }
+    }
+
+    /// Whether one check may cover the offsets from `low` to before `end`.
+    pub(crate) fn admit(self, low: i32, end: i32) -> bool {
+        let is_crossed = |boundary: i32| low < boundary && boundary < end;
+        end - low <= self.max_span
+            && !(self.regions_adjoin && ACCOUNT_DATA.into_iter().any(is_crossed))
     }
 }
 
 impl Group {
     /// The offset behind the highest access.
-    pub(crate) fn end(&self) -> i64 {
-        i64::from(self.low) + i64::from(self.span)
+    pub(crate) fn end(&self) -> i32 {
+        self.low + self.span as i32
     }
 
     /// Log2 of the span, rounded up.
@@ -143,14 +174,15 @@ impl Group {
     }
 
     /// Takes in one more access, if the range does not become too wide.
-    fn join(&mut self, max_span: i32, offset: i32, size: u32, store: bool, index: usize) -> bool {
+    fn join(&mut self, limits: Limits, offset: i32, size: u32, store: bool, index: usize) -> bool {
         let low = self.low.min(offset);
-        let high = (self.low + self.span as i32).max(offset + size as i32);
-        if high - low > max_span {
+        let high = self.end().max(offset + size as i32);
+        if !limits.admit(low, high) {
             return false;
         }
         self.low = low;
         self.span = (high - low) as u32;
+        (self.own_low, self.own_span) = (self.low, self.span);
         self.store |= store;
         self.last = index;
         true

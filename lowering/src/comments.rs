@@ -313,7 +313,7 @@ fn binary(function: &Function, value: Value) -> Option<(Opcode, [Value; 2])> {
 
 /// The field at an offset into the context.
 fn context_field(at: i32) -> Option<String> {
-    const FIELDS: [(i32, &str); 24] = [
+    const FIELDS: [(i32, &str); 25] = [
         (offset::KEY, "key"),
         (offset::METER, "meter"),
         (offset::FRAME, "frame"),
@@ -327,6 +327,7 @@ fn context_field(at: i32) -> Option<String> {
         (offset::ACCESS, "access"),
         (offset::ACCESS_SITES, "access_sites"),
         (offset::FOUND, "found"),
+        (offset::LEFT_HOST, "left_host"),
         (offset::UNWIND, "unwind"),
         (offset::LEFT_FRAME, "left_frame"),
         (offset::STACK_START, "stack_start"),

@@ -100,6 +100,9 @@ pub struct Dialect {
     pub meter: bool,
     /// Whether addresses are virtual; otherwise they are host addresses and go unchecked.
     pub translation: bool,
+    /// Whether regions lie side by side, as where each account is a region of its own (SIMD-0460): then
+    /// checks had better not reach from one into the next.
+    pub regions_adjoin: bool,
     /// Whether a syscall may be a plain function of the embedder, which generated code calls without
     /// the runtime, see [`sbpf_runtime::host::Host::plain_functions`].
     pub direct_functions: bool,
@@ -132,6 +135,7 @@ impl Dialect {
             },
             meter,
             translation: true,
+            regions_adjoin: false,
             direct_functions: true,
             hides_constants: true,
             padding_rate: 256,

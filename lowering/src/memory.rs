@@ -72,12 +72,15 @@ impl FunctionCx<'_> {
         let covering = self.sharing.leader(id);
         let host = match (covering, self.loop_caches.of(block, number)) {
             (Some(leader), _) => self.translate_covered(&access, leader),
-            (None, Some(cache)) => self.translate_in_loop(&access, cache),
+            (None, Some(cache)) => {
+                let host = self.translate_in_loop(&access, cache);
+                if let Some(left) = self.left_hosts.get(&id) {
+                    self.builder.def_var(*left, host);
+                }
+                host
+            }
             (None, None) => self.translate(&access),
         };
-        if let Some(left) = self.left_hosts.get(&id) {
-            self.builder.def_var(*left, host);
-        }
         let low = covering.and_then(|leader| self.sharing.group(leader));
         translated.hosts[number] = Some((host, low.unwrap_or(group).low));
     }

@@ -10,7 +10,7 @@
 
 use {
     crate::{
-        accesses::{Accesses, After, Group, max_span},
+        accesses::{Accesses, After, Group, Limits},
         cfg::{BlockId, Graph},
         checkpoints::{calls, reverse_postorder},
         dialect::Dialect,
@@ -73,16 +73,20 @@ impl Sharing {
             ..Self::default()
         };
         let predecessors = predecessors(graph, unit);
+        let limits = Limits::of(dialect);
         let mut at_end: HashMap<BlockId, Vec<Holding>> = HashMap::new();
         for block in reverse_postorder(graph, unit) {
             let ways = predecessors.get(&block).map_or(&[][..], Vec::as_slice);
             let holding = holding_on_all(ways, &at_end);
             // What a leader in a loop covers is in that loop, or behind it.
-            let widest = |leader: GroupId| match loops.around(leader.block) {
-                Some(_) => MAX_SPAN_IN_LOOP,
-                None => max_span(dialect),
+            let limits = |leader: GroupId| match loops.around(leader.block) {
+                Some(_) => Limits {
+                    max_span: MAX_SPAN_IN_LOOP,
+                    ..limits
+                },
+                None => limits,
             };
-            let mut holding = sharing.share(graph, block, holding, widest);
+            let mut holding = sharing.share(graph, block, holding, limits);
             if calls(graph, block) {
                 holding.clear();
             }
@@ -130,7 +134,7 @@ impl Sharing {
         graph: &Graph,
         block: BlockId,
         mut holding: Vec<Holding>,
-        widest: impl Fn(GroupId) -> i32,
+        limits: impl Fn(GroupId) -> Limits,
     ) -> Vec<Holding> {
         let firsts: Vec<(usize, u8)> = self
             .of(block)
@@ -146,19 +150,20 @@ impl Sharing {
                     block,
                     number: next,
                 };
-                let leader = holding.iter().find(|held| held.base == *base);
-                match leader.map(|held| held.leader) {
-                    Some(leader) if self.cover(leader, id, widest(leader)) => {}
-                    _ => {
-                        holding.retain(|held| held.base != *base);
-                        if holding.len() == MAX_LEADERS {
-                            holding.remove(0);
-                        }
-                        holding.push(Holding {
-                            base: *base,
-                            leader: id,
-                        });
+                // Several, where a program has what it compares at constant offsets from one register.
+                let is_covered = holding
+                    .iter()
+                    .rev()
+                    .filter(|held| held.base == *base)
+                    .any(|held| self.cover(held.leader, id, limits(held.leader)));
+                if !is_covered {
+                    if holding.len() == MAX_LEADERS {
+                        holding.remove(0);
                     }
+                    holding.push(Holding {
+                        base: *base,
+                        leader: id,
+                    });
                 }
                 let held = holding.iter().map(|held| held.leader).collect();
                 self.held.insert(id, held);
@@ -178,7 +183,7 @@ impl Sharing {
     ///
     /// One that reads does not come to write: where the group is not executed, a range that may only
     /// be read would fail the check for nothing.
-    fn cover(&mut self, leader: GroupId, id: GroupId, widest: i32) -> bool {
+    fn cover(&mut self, leader: GroupId, id: GroupId, limits: Limits) -> bool {
         let Some(group) = self.group(id).cloned() else {
             return false;
         };
@@ -190,12 +195,12 @@ impl Sharing {
             return false;
         }
         let low = wider.low.min(group.low);
-        let high = wider.end().max(group.end());
-        if high - i64::from(low) > i64::from(widest) {
+        let end = wider.end().max(group.end());
+        if !limits.admit(low, end) {
             return false;
         }
         wider.low = low;
-        wider.span = (high - i64::from(low)) as u32;
+        wider.span = (end - low) as u32;
         self.leader_of.insert(id, leader);
         self.leaders.insert(leader);
         true

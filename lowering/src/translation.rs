@@ -168,14 +168,23 @@ impl FunctionCx<'_> {
         self.builder.seal_block(hit);
         self.builder.seal_block(miss);
 
+        let left = self.left_hosts.get(&access.id).copied();
         self.builder.switch_to_block(hit);
         let origin = range.load(self, offset::HOST);
         let found = self.builder.ins().iadd(origin, distance);
         let found = self.unless_mispredicted(&conditions, found);
+        if let Some(left) = left {
+            self.builder.def_var(left, found);
+        }
         self.builder.ins().jump(ready, &[BlockArg::Value(found)]);
 
         self.builder.switch_to_block(miss);
-        let found = self.access_slowly(access, address);
+        let group = access.group;
+        let found = self.access_slowly(access, address, (group.own_low, group.own_span));
+        if let Some(left) = left {
+            let whole = self.load_context(I64, offset::LEFT_HOST);
+            self.builder.def_var(left, whole);
+        }
         self.builder.ins().jump(ready, &[BlockArg::Value(found)]);
         self.builder.seal_block(ready);
         self.builder.switch_to_block(ready);
@@ -231,7 +240,8 @@ impl FunctionCx<'_> {
         self.builder.ins().jump(ready, &[BlockArg::Value(now)]);
 
         self.builder.switch_to_block(miss);
-        let host = self.access_slowly(access, address);
+        let group = access.group;
+        let host = self.access_slowly(access, address, (group.low, group.span));
         let (zero, one) = (self.constant(0), self.constant(1));
         let bias = self.builder.ins().ineg(address);
         cache.keep(self, [bias, one, host]);
@@ -271,7 +281,8 @@ impl FunctionCx<'_> {
 
         self.builder.switch_to_block(miss);
         let address = self.lowest_address(access.group);
-        let found = self.access_slowly(access, address);
+        let group = access.group;
+        let found = self.access_slowly(access, address, (group.low, group.span));
         let low = self.sharing.group(leader).map_or(0, |group| group.low);
         let behind = self.constant(i64::from(low - access.group.low));
         let found = self.builder.ins().iadd(found, behind);
@@ -314,8 +325,9 @@ impl FunctionCx<'_> {
     }
 
     /// Emits what happens when the cache does not have the range: goes behind the stretch, or on in a
-    /// new block with the host address of the group's lowest offset.
-    fn access_slowly(&mut self, access: &Checked<'_>, address: Value) -> Value {
+    /// new block with the host address of the group's lowest offset, which is good for `own`, a lowest
+    /// offset and a span.
+    fn access_slowly(&mut self, access: &Checked<'_>, address: Value, own: (i32, u32)) -> Value {
         let Checked {
             group,
             stretch,
@@ -345,8 +357,10 @@ impl FunctionCx<'_> {
             base: offset::register(group.base) as i16,
             needs_frame: u16::from(needs_frame),
             low: group.low,
-            span: group.span,
-            store: u32::from(group.store),
+            span: group.span as u16,
+            own_offset: (own.0 - group.low) as u16,
+            own_span: own.1 as u16,
+            store: u16::from(group.store),
             pc: at.pc,
             spent: at.spent,
             count: rest.len() as u32,

@@ -64,29 +64,26 @@ pub struct Slot {
     pub store: Translation,
 }
 
-/// Entries in each table of [`Found`].
-pub const FOUND: usize = 32;
-
-/// Log2 of the bytes of address space that share an entry of [`Found`].
-///
-/// A frame of the default size, so that frames of a stack with gaps have entries of their own.
-pub const FOUND_SHIFT: u32 = 12;
-
-/// How far down the slot of an address is shifted to spread the regions over [`Found`].
-pub const FOUND_SPREAD: u32 = SLOT_SHIFT - 3;
+/// Ranges that [`Found`] holds at most.
+pub const FOUND: usize = 64;
 
 /// The second level of the region cache, for programs whose accesses alternate between ranges of
-/// one slot. It is looked up out of line.
+/// one slot. It is searched out of line, by halving.
+///
+/// Ranges are in the order of their addresses. Hosts that give each account a region of its own have
+/// short ones and long ones side by side, so no bits of an address tell them apart.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Found {
-    /// Ranges that may be read and ranges that may be written, by [`found_index`].
-    pub tables: [[Translation; FOUND]; 2],
-}
-
-/// The entry of a table of [`Found`] for an address; generated code computes the same.
-pub const fn found_index(address: u64) -> usize {
-    (address >> FOUND_SHIFT ^ address >> FOUND_SPREAD) as usize % FOUND
+    /// First virtual addresses, ascending; [`u64::MAX`] behind the last.
+    pub starts: [u64; FOUND],
+    /// Host addresses of the bytes there.
+    pub hosts: [u64; FOUND],
+    /// Lengths in bytes for loads and for stores, at most [`crate::translation::LONGEST`]; 0 where there is
+    /// no range, or one that may not be written.
+    pub lengths: [[u64; FOUND]; 2],
+    /// The first step of a search: the greatest power of two below the number of ranges, or 0.
+    pub reach: u64,
 }
 
 /// What [`Context::resolved`] is when compiled code has to be left behind the access callback. No host
@@ -165,7 +162,7 @@ pub struct Context {
     pub frame: u64,
     /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
     pub frame_bias: u64,
-    /// Host address found by the access callback, 0 when it executed the stretch itself, or [`LEAVE`].
+    /// Host address found by the access callback, good for what the site's own instructions access; 0 when it executed the stretch itself, or [`LEAVE`].
     pub resolved: u64,
     /// The first level of the region cache, by the upper half of an address.
     pub slots: [Slot; SLOTS],
@@ -187,6 +184,8 @@ pub struct Context {
     pub access_sites: *const AccessSite,
     /// The second level of the region cache, or null.
     pub found: *const Found,
+    /// [`Self::resolved`] if that is good for the whole range of the site, else 0.
+    pub left_host: u64,
     /// Resolves or executes a stretch of memory accesses.
     pub access: AccessCallback,
     /// Leaves the frame of a caller.
@@ -359,8 +358,22 @@ pub mod offset {
     pub const ACCESS_SITES: i32 = field(offset_of!(Context, access_sites));
     /// `Context::found`.
     pub const FOUND: i32 = field(offset_of!(Context, found));
+    /// `Found::starts`.
+    pub const FOUND_STARTS: i32 = offset_of!(Found, starts) as i32;
+    /// `Found::hosts`.
+    pub const FOUND_HOSTS: i32 = offset_of!(Found, hosts) as i32;
+    /// `Found::lengths`.
+    pub const FOUND_LENGTHS: i32 = offset_of!(Found, lengths) as i32;
+    /// `Found::reach`.
+    pub const FOUND_REACH: i32 = offset_of!(Found, reach) as i32;
+    /// `Context::left_host`.
+    pub const LEFT_HOST: i32 = field(offset_of!(Context, left_host));
     /// `AccessSite::span`.
     pub const SITE_SPAN: i32 = offset_of!(AccessSite, span) as i32;
+    /// `AccessSite::own_offset`.
+    pub const SITE_OWN_OFFSET: i32 = offset_of!(AccessSite, own_offset) as i32;
+    /// `AccessSite::own_span`.
+    pub const SITE_OWN_SPAN: i32 = offset_of!(AccessSite, own_span) as i32;
     /// `AccessSite::store`.
     pub const SITE_STORE: i32 = offset_of!(AccessSite, store) as i32;
     /// `Context::access`.
@@ -381,10 +394,10 @@ pub mod offset {
 
 const _: () = {
     assert!(size_of::<Translation>() == 1 << TRANSLATION_SHIFT);
+    // A search ends within the arrays.
     assert!(SLOTS.is_power_of_two() && FOUND.is_power_of_two());
     assert!(size_of::<AccessSite>() == 1 << ACCESS_SITE_SHIFT);
     assert!(size_of::<AtomicPtr<u8>>() == 1 << FUNCTION_SHIFT);
-    assert!(size_of::<Found>() == (2 * FOUND) << TRANSLATION_SHIFT);
     assert!(size_of::<Slot>() == 1 << SLOT_SIZE_SHIFT);
     assert!(offset_of!(Slot, store) == 1 << TRANSLATION_SHIFT);
     // The displacements of one byte that x86_64 has.

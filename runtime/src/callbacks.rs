@@ -54,22 +54,28 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
             run.restore_frame_pointer();
             let base = (i32::from(site.base) - offset::register(0)) as usize / size_of::<u64>();
             let address = run.context.registers[base].wrapping_add(i64::from(site.low) as u64);
+            let own = address.wrapping_add(u64::from(site.own_offset));
             let left = instructions_left(meter) - i64::from(site.spent);
             let is_displaced = instructions_left(meter) != meter;
             if is_displaced && site.needs_frame != 0 {
                 return run.leave_to_interpreter(left, site.pc);
             }
             // There may be accesses to the frame in the stretch: not for compiled code then.
-            let range = (!is_displaced).then(|| run.host.range(address, site.store != 0));
+            let range = (!is_displaced).then(|| run.host.range(own, site.store != 0));
             let found = range.flatten().and_then(|range| {
-                let host = range.resolve(address, u64::from(site.span))?;
+                let host = range.resolve(own, u64::from(site.own_span))?;
+                // Of the lowest byte, which may be outside.
+                let host = host.wrapping_sub(u64::from(site.own_offset));
                 if host <= LEAVE {
                     return None;
                 }
-                translation::insert(&mut run.context, address, range);
-                if !run.image.needed_slots.add(address) {
-                    run.cache.insert(&mut run.context, address, range);
+                translation::insert(&mut run.context, own, range);
+                let needed = run.image.needed_slots;
+                if !needed.add(own) && run.cache.miss(&mut run.context, range) {
+                    needed.crowd();
                 }
+                let whole = range.resolve(address, u64::from(site.span));
+                run.context.left_host = whole.unwrap_or(0);
                 Some(host)
             });
             run.context.resolved = found.unwrap_or(0);

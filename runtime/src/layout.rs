@@ -41,17 +41,18 @@ macro_rules! assert_layout {
 
 assert_layout!(Translation { start: 0, host: 8, limits: 16 } 64);
 assert_layout!(Slot { load: 0, store: 64 } 128);
-assert_layout!(Found { tables: 0 } 4096);
+assert_layout!(Found { starts: 0, hosts: 512, lengths: 1024, reach: 2048 } 2112);
 assert_layout!(AccessSite {
-    base: 0, needs_frame: 2, low: 4, span: 8, store: 12, pc: 16, spent: 20, count: 24, resume: 28
+    base: 0, needs_frame: 2, low: 4, span: 8, own_offset: 10, own_span: 12, store: 14, pc: 16,
+    spent: 20, count: 24, resume: 28
 } 32);
 assert_layout!(Context {
     saved: 0, left_frame: 40, frame_limit: 48, exit_pc: 56, registers: 64, key: 152, meter: 160,
     frame: 168, frame_bias: 176, resolved: 184, slots: 192, stack_start: 1216, stack_span: 1224,
     stack_host: 1232, exception: 1240, code: 1248, entries: 1256, access_sites: 1264, found: 1272,
-    access: 1280, unwind: 1288, syscall: 1296, arguments: 1304, plain_functions: 1312, run: 1320,
-    functions: 1328, compile: 1336
-} 1344);
+    left_host: 1280, access: 1288, unwind: 1296, syscall: 1304, arguments: 1312, plain_functions: 1320,
+    run: 1328, functions: 1336, compile: 1344
+} 1408);
 
 /// What generated code and Rust pass to each other: integers, and pointers of 64 bits.
 const _: () = {

@@ -10,7 +10,7 @@ use {
         code::{CodeMemory, GrowingCode},
         host::Host,
         site::{AccessSite, CallSite},
-        translation::{self, NeededSlots, SecondLevel},
+        translation::{self, NeededSlots, SecondLevel, Slots},
     },
     std::{
         any::Any,
@@ -209,6 +209,7 @@ impl<'p, H: Host> Run<'p, H> {
                 Some(growing) => growing.code.access_sites(),
             },
             found: null(),
+            left_host: 0,
             access: callbacks::access::<H>,
             unwind: callbacks::unwind::<H>,
             syscall: callbacks::syscall::<H>,
@@ -395,10 +396,20 @@ impl<'p, H: Host> Run<'p, H> {
 
     fn prefill(&mut self) {
         let context = &mut self.context;
-        let needed = self.image.needed_slots.now();
-        self.host.likely_ranges(needed, |range| {
-            translation::insert(context, range.start, range);
+        let cache = &mut self.cache;
+        let needed = self.image.needed_slots;
+        let are_crowded = needed.are_crowded();
+        let mut filled = Slots::default();
+        self.host.likely_ranges(needed.now(), |range| {
+            // Programs read their input from its start.
+            if filled.add(range.start) {
+                translation::insert(context, range.start, range);
+            }
+            if are_crowded {
+                cache.insert(context, range);
+            }
         });
+        self.is_touched |= has_silent_lookups(&self.context);
     }
 }
 

@@ -84,8 +84,12 @@ pub struct CallSite {
     pub saved: RegisterSet,
 }
 
-/// A place in generated code that needs the host address of `span` bytes at `base + low`, or else
-/// the execution of the `count` instructions from `pc` on.
+/// A place in generated code that needs the host address of the byte at `base + low`, or else the
+/// execution of the `count` instructions from `pc` on.
+///
+/// The address has to be good for the bytes that the instructions access themselves, `own_span` of them
+/// from `low + own_offset` on. Later instructions access others of the `span` bytes, and are told whether
+/// it is good for all.
 ///
 /// Generated code reads it, see `lower_access` in the lowering.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -99,9 +103,13 @@ pub struct AccessSite {
     /// Lowest offset from the base, in bytes.
     pub low: i32,
     /// Bytes from the lowest offset to the end of the highest access.
-    pub span: u32,
+    pub span: u16,
+    /// Bytes from the lowest offset to the first access of the instructions.
+    pub own_offset: u16,
+    /// Bytes from there to the end of their highest access.
+    pub own_span: u16,
     /// 1 if one of the accesses writes, else 0.
-    pub store: u32,
+    pub store: u16,
     /// The first of the instructions.
     pub pc: u32,
     /// Instructions before `pc` that the meter in the context has not yet paid for.
@@ -120,18 +128,20 @@ impl AccessSite {
             needs_frame,
             low,
             span,
+            own_offset,
+            own_span,
             store,
             pc,
             spent,
             count,
             resume,
         } = self;
-        let halves = u32::from(base as u16) | u32::from(needs_frame) << 16;
+        let halves = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
         [
-            halves,
+            halves(base as u16, needs_frame),
             low as u32,
-            span,
-            store,
+            halves(span, own_offset),
+            halves(own_span, store),
             pc,
             spent as u32,
             count,
@@ -148,13 +158,15 @@ impl AccessSite {
 
     /// Undoes [`Self::to_words`].
     pub fn from_words(words: [u32; 8]) -> Self {
-        let [halves, low, span, store, pc, spent, count, resume] = words;
+        let [place, low, range, own, pc, spent, count, resume] = words;
         Self {
-            base: halves as u16 as i16,
-            needs_frame: (halves >> 16) as u16,
+            base: place as u16 as i16,
+            needs_frame: (place >> 16) as u16,
             low: low as i32,
-            span,
-            store,
+            span: range as u16,
+            own_offset: (range >> 16) as u16,
+            own_span: own as u16,
+            store: (own >> 16) as u16,
             pc,
             spent: spent as i32,
             count,
@@ -174,11 +186,13 @@ mod tests {
             needs_frame: 3,
             low: -4,
             span: 5,
-            store: 6,
-            pc: 7,
-            spent: -8,
-            count: 9,
-            resume: 10,
+            own_offset: 6,
+            own_span: 7,
+            store: 8,
+            pc: 9,
+            spent: -10,
+            count: 11,
+            resume: 12,
         };
         let words = site.to_words();
         assert_eq!(AccessSite::from_words(words), site);

@@ -4,10 +4,11 @@
 //! goes to the mapping itself. It is emptied when regions may have changed.
 
 use {
-    crate::abi::{
-        Context, FOUND, Found, LIMITS, SLOT_SHIFT, SLOTS, Slot, Translation, found_index,
+    crate::abi::{Context, FOUND, Found, LIMITS, SLOT_SHIFT, SLOTS, Slot, Translation},
+    std::{
+        cell::Cell,
+        sync::atomic::{AtomicBool, AtomicU8, Ordering},
     },
-    std::sync::atomic::{AtomicU8, Ordering},
 };
 
 /// A contiguous range of virtual addresses with its host memory.
@@ -57,7 +58,7 @@ fn fill(translation: &mut Translation, range: &Range) {
 const SIZES: [u64; LIMITS] = [1, 2, 4, 8, 16, 32];
 
 /// Ranges longer than this are not cached, so that `offset + span` can't wrap in generated code.
-const LONGEST: u64 = 1 << 48;
+pub const LONGEST: u64 = 1 << 48;
 
 /// The entry that generated code looks at for `address`.
 fn slot(address: u64) -> usize {
@@ -90,34 +91,60 @@ fn fill_slot(slot: &mut Slot, range: &Range) {
 /// The slots that a program has looked at and found empty, in any of its runs: those that are worth
 /// filling before it runs. Most programs leave some regions alone, and the shortest all of them.
 #[derive(Debug, Default)]
-pub struct NeededSlots(AtomicU8);
+pub struct NeededSlots {
+    slots: AtomicU8,
+    /// Whether one range in each was not enough.
+    are_crowded: AtomicBool,
+}
 
 impl NeededSlots {
     /// All of them, for programs that run often on the same memory.
     pub const fn all() -> Self {
-        Self(AtomicU8::new(u8::MAX))
+        Self {
+            slots: AtomicU8::new(u8::MAX),
+            are_crowded: AtomicBool::new(false),
+        }
     }
 
     /// Those known by now. It is no matter when a thread learns what another one has found.
     pub(crate) fn now(&self) -> Slots {
-        Slots(self.0.load(Ordering::Relaxed))
+        Slots(self.slots.load(Ordering::Relaxed))
     }
 
     /// Adds the slot that `address` falls into; tells whether it is new.
     pub(crate) fn add(&self, address: u64) -> bool {
         let is_new = !self.now().has(address);
         if is_new {
-            self.0.fetch_or(1 << slot(address), Ordering::Relaxed);
+            self.slots.fetch_or(1 << slot(address), Ordering::Relaxed);
         }
         is_new
+    }
+
+    /// Whether the second level is worth filling as well.
+    pub(crate) fn are_crowded(&self) -> bool {
+        self.are_crowded.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a run has needed the second level.
+    pub(crate) fn crowd(&self) {
+        if !self.are_crowded() {
+            self.are_crowded.store(true, Ordering::Relaxed);
+        }
     }
 }
 
 /// A set of slots of the region cache.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Slots(u8);
 
 impl Slots {
+    /// Adds the slot that `address` falls into; tells whether it is new.
+    pub(crate) fn add(&mut self, address: u64) -> bool {
+        let is_new = !self.has(address);
+        self.0 |= 1 << slot(address);
+        is_new
+    }
+
     /// Whether the slot that `address` falls into is one of them.
     #[inline]
     pub fn has(self, address: u64) -> bool {
@@ -131,6 +158,7 @@ const _: () = assert!(SLOTS == u8::BITS as usize);
 #[derive(Debug, Default)]
 pub struct SecondLevel {
     found: Option<Box<Found>>,
+    count: usize,
     misses: u32,
 }
 
@@ -139,30 +167,105 @@ pub struct SecondLevel {
 const TOLERATED_MISSES: u32 = 4;
 
 impl SecondLevel {
-    /// Remembers the range that `address` was found in, and shows it to generated code.
-    pub fn insert(&mut self, context: &mut Context, address: u64, range: Range) {
+    /// Remembers a range that was missed in the first level, if that happens often; tells whether it does.
+    pub fn miss(&mut self, context: &mut Context, range: Range) -> bool {
         self.misses += 1;
-        if self.misses <= TOLERATED_MISSES || range.length > LONGEST {
+        let is_frequent = self.misses > TOLERATED_MISSES;
+        if is_frequent {
+            self.insert(context, range);
+        }
+        is_frequent
+    }
+
+    /// Remembers a range, and shows all to generated code.
+    pub fn insert(&mut self, context: &mut Context, range: Range) {
+        // The greatest address is what marks places without a range.
+        if range.length > LONGEST || range.start == u64::MAX {
             return;
         }
-        let found = self.found.get_or_insert_with(|| {
-            Box::new(Found {
-                tables: [[Translation::default(); FOUND]; 2],
-            })
-        });
-        let [loads, stores] = &mut found.tables;
-        fill(&mut loads[found_index(address)], &range);
-        if range.writable {
-            fill(&mut stores[found_index(address)], &range);
+        let found = self.found.get_or_insert_with(spare);
+        let count = &mut self.count;
+        let starts = &found.starts[..*count];
+        let place = match starts.last() {
+            // Regions come in order.
+            Some(last) if *last >= range.start => {
+                starts.partition_point(|start| *start < range.start)
+            }
+            _ => *count,
+        };
+        if found.starts.get(place) != Some(&range.start) {
+            if *count == FOUND {
+                // More than fit: those that the program works with now will come back.
+                empty(found, *count);
+                *count = 0;
+                return self.insert(context, range);
+            }
+            make_room(&mut found.starts, place, *count);
+            make_room(&mut found.hosts, place, *count);
+            let [loads, stores] = &mut found.lengths;
+            make_room(loads, place, *count);
+            make_room(stores, place, *count);
+            *count += 1;
+            found.reach = (*count as u64).next_power_of_two() / 2;
         }
+        found.starts[place] = range.start;
+        found.hosts[place] = range.host;
+        let [loads, stores] = &mut found.lengths;
+        loads[place] = range.length;
+        stores[place] = if range.writable { range.length } else { 0 };
         context.found = &raw const **found;
     }
 
     /// Drops all ranges.
     pub fn clear(&mut self) {
         if let Some(found) = &mut self.found {
-            found.tables = [[Translation::default(); FOUND]; 2];
+            empty(found, self.count);
+            self.count = 0;
         }
+    }
+}
+
+impl Drop for SecondLevel {
+    fn drop(&mut self) {
+        if let Some(mut found) = self.found.take() {
+            empty(&mut found, self.count);
+            // Where the thread is about to end, nobody needs it.
+            let _ = SPARE.try_with(|spare| spare.set(Some(found)));
+        }
+    }
+}
+
+thread_local! {
+    /// An empty second level that the next execution takes: allocating one takes longer than filling it.
+    static SPARE: Cell<Option<Box<Found>>> = const { Cell::new(None) };
+}
+
+fn spare() -> Box<Found> {
+    let spare = SPARE.try_with(Cell::take).ok().flatten();
+    spare.unwrap_or_else(|| {
+        Box::new(Found {
+            starts: [u64::MAX; FOUND],
+            hosts: [0; FOUND],
+            lengths: [[0; FOUND]; 2],
+            reach: 0,
+        })
+    })
+}
+
+/// Removes the first `count` ranges, which are all.
+fn empty(found: &mut Found, count: usize) {
+    let [loads, stores] = &mut found.lengths;
+    found.starts[..count].fill(u64::MAX);
+    loads[..count].fill(0);
+    stores[..count].fill(0);
+    found.reach = 0;
+}
+
+/// Moves those of `count` words that are at `place` and behind it by one.
+#[inline]
+fn make_room(words: &mut [u64; FOUND], place: usize, count: usize) {
+    if place < count {
+        words.copy_within(place..count, place + 1);
     }
 }
 

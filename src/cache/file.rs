@@ -323,6 +323,7 @@ fn check(stored: &Stored, instructions: usize) -> Result<(), Defect> {
         is_register(site.base.into())
             && site.needs_frame <= 1
             && site.store <= 1
+            && u32::from(site.own_offset) + u32::from(site.own_span) <= u32::from(site.span)
             && is_pc(site.pc)
             && is_pc(site.resume)
     };

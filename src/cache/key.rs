@@ -166,6 +166,7 @@ impl Builder {
             frames,
             meter,
             translation,
+            regions_adjoin,
             direct_functions,
             hides_constants,
             padding_rate,
@@ -182,6 +183,7 @@ impl Builder {
             static_syscalls,
             meter,
             translation,
+            regions_adjoin,
             direct_functions,
             hides_constants,
         ] {

@@ -77,6 +77,7 @@ fn each_field_of_the_dialect_changes_the_key() {
         },
         |dialect| dialect.meter ^= true,
         |dialect| dialect.translation ^= true,
+        |dialect| dialect.regions_adjoin ^= true,
         |dialect| dialect.direct_functions ^= true,
         |_| (),
     ];

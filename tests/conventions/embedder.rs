@@ -5,8 +5,8 @@ use {
     sbpf_cranelift::{CompileOptions, GeneratedCode},
     sbpf_runtime::{
         abi::{
-            AccessCallback, Anchor, Context, Exception, FOUND, Found, REGISTERS, SyscallCallback,
-            Translation, UnwindCallback, found_index, offset,
+            AccessCallback, Anchor, Context, Exception, Found, REGISTERS, SyscallCallback,
+            UnwindCallback, offset,
         },
         code::CodeMemory,
         host::{Ended, Host},
@@ -88,11 +88,30 @@ impl Session {
             host: self.memory.as_mut_ptr().expose_provenance() as u64,
             writable: true,
         };
-        let mut tables = [[Translation::default(); FOUND]; 2];
-        for table in &mut tables {
-            table[found_index(MM_INPUT_START)] = range.into();
-        }
-        self.found = Some(Box::new(Found { tables }));
+        // Between two others, so that it is searched for.
+        let ranges = [
+            Range {
+                start: MM_INPUT_START - 8,
+                length: 8,
+                ..range
+            },
+            range,
+            Range {
+                start: MM_INPUT_START + range.length,
+                length: 8,
+                ..range
+            },
+        ];
+        let words = |word: fn(&Range) -> u64, none: u64| {
+            std::array::from_fn(|index| ranges.get(index).map_or(none, word))
+        };
+        let lengths = words(|range| range.length, 0);
+        self.found = Some(Box::new(Found {
+            starts: words(|range| range.start, u64::MAX),
+            hosts: words(|range| range.host, 0),
+            lengths: [lengths, lengths],
+            reach: 2,
+        }));
     }
 
     /// Enters the program with `meter` and r1 at the input.

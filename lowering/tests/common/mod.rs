@@ -27,6 +27,7 @@ fn dialect() -> Dialect {
         },
         meter: true,
         translation: true,
+        regions_adjoin: false,
         direct_functions: false,
         hides_constants: false,
         padding_rate: 0,

@@ -40,6 +40,8 @@ fn access_site() -> AccessSite {
         needs_frame: 1,
         low: -2,
         span: 3,
+        own_offset: 1,
+        own_span: 2,
         store: 1,
         pc: 4,
         spent: -5,

@@ -7,8 +7,11 @@ use {
         lazy::Lazy,
         native_names::{Announced, Symbols},
     },
-    sbpf_lowering::{dialect::FrameLayout, function::Sites},
-    sbpf_runtime::{code::CodeMemory, run::Image, translation::NeededSlots},
+    sbpf_lowering::{
+        dialect::{Dialect, FrameLayout},
+        function::Sites,
+    },
+    sbpf_runtime::{code::CodeMemory, learnt::Learnt, run::Image},
     std::sync::OnceLock,
 };
 
@@ -26,7 +29,7 @@ pub(crate) struct Code {
     pub(crate) key: u64,
     /// What it was made from, if that is worth its memory.
     pub(crate) source: OnceLock<Box<Source>>,
-    needed_slots: NeededSlots,
+    learnt: Learnt,
     /// Functions that are compiled when they are called, if not all are compiled.
     lazy: Option<Box<Lazy>>,
 }
@@ -37,7 +40,7 @@ impl Code {
         memory: CodeMemory,
         entries: Vec<u32>,
         sites: Sites,
-        frames: FrameLayout,
+        dialect: &Dialect,
         statistics: CompileStatistics,
         key: u64,
         symbols: Option<Symbols>,
@@ -47,11 +50,11 @@ impl Code {
             memory,
             entries,
             sites,
-            frames,
+            frames: dialect.frames,
             statistics,
             key,
             source: OnceLock::new(),
-            needed_slots: NeededSlots::default(),
+            learnt: learnt(dialect),
             lazy: None,
         }
     }
@@ -60,7 +63,7 @@ impl Code {
     /// need from the start.
     pub(crate) fn of_lazy(
         memory: CodeMemory,
-        frames: FrameLayout,
+        dialect: &Dialect,
         statistics: CompileStatistics,
         lazy: Lazy,
     ) -> Self {
@@ -69,11 +72,11 @@ impl Code {
             memory,
             entries: Vec::new(),
             sites: Sites::default(),
-            frames,
+            frames: dialect.frames,
             statistics,
             key: lazy.key(),
             source: OnceLock::new(),
-            needed_slots: NeededSlots::default(),
+            learnt: learnt(dialect),
             lazy: Some(Box::new(lazy)),
         }
     }
@@ -109,8 +112,17 @@ impl Code {
             accesses: &self.sites.accesses,
             calls: &self.sites.calls,
             key: self.key,
-            needed_slots: &self.needed_slots,
+            learnt: &self.learnt,
             growing: self.lazy.as_ref().map(|lazy| lazy.growing()),
         }
+    }
+}
+
+/// What the runs of a program can learn.
+fn learnt(dialect: &Dialect) -> Learnt {
+    if dialect.has_hints() {
+        Learnt::with_hints()
+    } else {
+        Learnt::default()
     }
 }

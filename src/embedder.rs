@@ -6,8 +6,9 @@ use {
     sbpf_runtime::{
         abi::{FOUND, FRAME_POINTER, REGISTERS},
         host::{Ended, Host},
+        learnt::Slots,
         run::Frames,
-        translation::{Range, Slots},
+        translation::Range,
     },
     solana_sbpf::{
         ebpf,

@@ -11,7 +11,7 @@ use {
         native_names::Symbols,
     },
     cranelift_codegen::isa::TargetIsa,
-    sbpf_lowering::{decode::Program, dialect::FrameLayout, function::Sites, hidden::Key},
+    sbpf_lowering::{decode::Program, dialect::Dialect, function::Sites, hidden::Key},
     sbpf_runtime::site::{AccessSite, CallSite},
     solana_sbpf::{elf::Executable, vm::ContextObject},
     std::io,
@@ -68,7 +68,7 @@ impl GeneratedCode {
     ///
     /// # Errors
     /// When the operating system refuses the memory.
-    pub(crate) fn seal(self, frames: FrameLayout) -> io::Result<Code> {
+    pub(crate) fn seal(self, dialect: &Dialect) -> io::Result<Code> {
         let Self {
             code,
             entries,
@@ -78,7 +78,7 @@ impl GeneratedCode {
             symbols,
         } = self;
         let memory = Symbols::seal(symbols.as_ref(), &code)?;
-        let code = Code::new(memory, entries, sites, frames, statistics, key, symbols);
+        let code = Code::new(memory, entries, sites, dialect, statistics, key, symbols);
         Ok(code)
     }
 

@@ -34,6 +34,8 @@ struct Header {
     translation: bool,
     /// `Config::enable_stack_frame_gaps`
     gaps: bool,
+    /// `Config::aligned_memory_mapping`
+    aligned: bool,
     /// Shows the functions that are not made of the program's instructions as well.
     machinery: bool,
     /// `Config::sanitize_user_provided_values`
@@ -53,6 +55,7 @@ impl Default for Header {
             meter: true,
             translation: true,
             gaps: true,
+            aligned: true,
             machinery: false,
             sanitize: false,
             lazy: false,
@@ -113,6 +116,7 @@ impl Golden {
                 config.enable_instruction_meter = self.header.meter;
                 config.enable_address_translation = self.header.translation;
                 config.enable_stack_frame_gaps = self.header.gaps;
+                config.aligned_memory_mapping = self.header.aligned;
                 mitigate(config, self.header.sanitize, 0);
             });
         case.compilation.guard_speculation = self.header.guards;

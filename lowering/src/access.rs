@@ -7,11 +7,11 @@
 //!   if distance < ctx.stack_span and span bytes from there are in one frame:
 //!     ctx.resolved = ctx.left_host = ctx.stack_host + what they are behind
 //!     the first level gets that frame
-//!   else own = address + own_offset; i = the last range in ctx.found that starts at own or before it
-//!     if own - starts[i] < lengths[store][i] and own - starts[i] + own_span <= lengths[store][i]:
-//!       ctx.resolved = address - starts[i] + hosts[i]
+//!   else own = address + own_offset; range = the last one in ctx.found that starts at own or before it
+//!     if own - range.start < length and own - range.start + own_span <= length:
+//!       ctx.resolved = address - range.start + range.host
 //!       ctx.left_host = the same if all of the span is inside, else 0
-//!       the first level gets that range
+//!       the first level gets that range, or else the check's hint
 //!   else: access_slow(meter, site)
 //! ```
 //!
@@ -35,8 +35,8 @@ use {
     },
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
     sbpf_runtime::abi::{
-        ACCESS_SITE_SHIFT, FOUND, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, TRANSLATION_SHIFT,
-        offset,
+        ACCESS_SITE_SHIFT, HINTED_SITES, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS,
+        TRANSLATION_SHIFT, offset,
     },
 };
 
@@ -57,6 +57,7 @@ pub(crate) fn lower_access(
     };
     let context = builder.ins().get_pinned_reg(I64);
     let slow = builder.create_block();
+    let shown = number;
     let number = match analysis.key {
         Some(_) => {
             let key = builder.ins().load(I32, TRUSTED, context, offset::KEY);
@@ -71,6 +72,7 @@ pub(crate) fn lower_access(
         context,
         address,
         slow,
+        shown,
         site,
     };
     if let FrameLayout::Fixed { size, stride: 2 } = analysis.program.dialect.frames
@@ -113,7 +115,9 @@ struct Access<'f> {
     address: Value,
     /// Goes to the callback.
     slow: Block,
-    /// The site's address.
+    /// The site's number as it is in the code.
+    shown: Value,
+    /// Its address.
     site: Value,
 }
 
@@ -167,57 +171,121 @@ impl Access<'_> {
 
     /// The second level ([`sbpf_runtime::abi::Found`]).
     fn look_up(&mut self) {
-        let check_end = self.builder.create_block();
-        let hit = self.builder.create_block();
+        let has_hints = self.analysis.program.dialect.has_hints();
         let own_offset = self.site_half(offset::SITE_OWN_OFFSET);
         let own = self.builder.ins().iadd(self.address, own_offset);
-        let entry = self.search(own);
-        let start = self.load(entry, offset::FOUND_STARTS);
-        let distance = self.builder.ins().isub(own, start);
-        let store = self.site_half(offset::SITE_STORE);
-        let table = self.shifted(store, i64::from(FOUND.trailing_zeros() + WORD_SHIFT));
-        let lengths = self.builder.ins().iadd(entry, table);
-        let length = self.load(lengths, offset::FOUND_LENGTHS);
-        let below = IntCC::UnsignedLessThan;
-        let starts_inside = self.go_if(below, distance, length, check_end, self.slow);
-
-        self.builder.switch_to_block(check_end);
-        let own_span = self.site_half(offset::SITE_OWN_SPAN);
-        let end = self.builder.ins().iadd(distance, own_span);
-        let ends_inside = self.go_if(IntCC::UnsignedLessThanOrEqual, end, length, hit, self.slow);
+        let found = self.load(self.context, offset::FOUND);
+        let hit = self.builder.create_block();
+        let index = self.builder.append_block_param(hit, I64);
+        if has_hints {
+            // The check may have looked for more than the site needs itself.
+            let place = self.hint_place(found);
+            let hint = offset::FOUND_HINTS;
+            let hint = self.builder.ins().uload8(I64, TRUSTED, place, hint);
+            let searches = self.builder.create_block();
+            self.go_if_inside(found, hint, own, hit, searches);
+            self.builder.switch_to_block(searches);
+        }
+        let index_found = self.search(found, own);
+        if has_hints {
+            let place = self.hint_place(found);
+            let ins = self.builder.ins();
+            ins.istore8(TRUSTED, index_found, place, offset::FOUND_HINTS);
+            let new = self.constant(1);
+            self.store(new, found, offset::FOUND_ARE_HINTS_NEW);
+        }
+        self.go_if_inside(found, index_found, own, hit, self.slow);
 
         self.builder.switch_to_block(hit);
-        let host = self.load(entry, offset::FOUND_HOSTS);
-        let found = self.builder.ins().iadd(host, distance);
-        let found = self.unless_mispredicted(&[starts_inside, ends_inside], found);
-        let resolved = self.builder.ins().isub(found, own_offset);
+        let range = self.range(found, index);
+        let start = self.load(range, offset::START);
+        let distance = self.builder.ins().isub(own, start);
+        let host = self.load(range, offset::HOST);
+        let resolved = self.builder.ins().iadd(host, distance);
+        let resolved = self.builder.ins().isub(resolved, own_offset);
+        let length = self.load(range, offset::limit(0));
+        let resolved = self.unless_outside(distance, length, resolved);
         self.store(resolved, self.context, offset::RESOLVED);
         self.leave_if_whole(distance, own_offset, length, resolved);
-        let first_level = self.first_level(own);
-        self.store(start, first_level, offset::LOAD + offset::START);
-        self.store(host, first_level, offset::LOAD + offset::HOST);
-        self.store(length, first_level, offset::LOAD + offset::limit(0));
-        for log2 in 1..LIMITS as u32 {
-            let beyond = self.constant((1 << log2) - 1);
-            let fits = self.builder.ins().icmp(below, beyond, length);
-            let limit = self.builder.ins().isub(length, beyond);
-            let none = self.constant(0);
-            let limit = self.builder.ins().select(fits, limit, none);
-            self.store(limit, first_level, offset::LOAD + offset::limit(log2));
+        if !has_hints {
+            let first_level = self.first_level(own);
+            for word in (0..1 << TRANSLATION_SHIFT).step_by(8) {
+                let value = self.load(range, word);
+                self.store(value, first_level, offset::LOAD + word);
+            }
         }
         self.builder.ins().return_(&[]);
     }
 
-    /// The place among the starts of the last range that starts at `own` or before it, or else of the
-    /// first one; goes to the callback if there is no second level.
-    fn search(&mut self, own: Value) -> Value {
+    /// Goes to `hit` if what the site accesses itself, from `own` on, is in the range with a number.
+    fn go_if_inside(
+        &mut self,
+        found: Value,
+        index: Value,
+        own: Value,
+        hit: Block,
+        otherwise: Block,
+    ) {
+        let check_end = self.builder.create_block();
+        let range = self.range(found, index);
+        let start = self.load(range, offset::START);
+        let distance = self.builder.ins().isub(own, start);
+        let length = self.load(range, offset::limit(0));
+        let below = IntCC::UnsignedLessThan;
+        self.go_if(below, distance, length, check_end, otherwise);
+
+        self.builder.switch_to_block(check_end);
+        let own_span = self.site_half(offset::SITE_OWN_SPAN);
+        let end = self.builder.ins().iadd(distance, own_span);
+        let ends_inside = IntCC::UnsignedLessThanOrEqual;
+        let ends_inside = self.builder.ins().icmp(ends_inside, end, length);
+        let arguments = [index.into()];
+        self.builder
+            .ins()
+            .brif(ends_inside, hit, &arguments, otherwise, &[]);
+    }
+
+    /// The half that the site looks at of the slot with a number.
+    fn range(&mut self, found: Value, index: Value) -> Value {
+        let slot = self.shifted(index, i64::from(SLOT_SIZE_SHIFT));
+        let slot = self.builder.ins().iadd(found, slot);
+        let half = self.half();
+        self.builder.ins().iadd(slot, half)
+    }
+
+    /// `host` unless what the site accesses itself was taken to be inside by misprediction.
+    fn unless_outside(&mut self, distance: Value, length: Value, host: Value) -> Value {
+        if !self.analysis.guards_speculation {
+            return host;
+        }
+        let own_span = self.site_half(offset::SITE_OWN_SPAN);
+        let end = self.builder.ins().iadd(distance, own_span);
+        let below = IntCC::UnsignedLessThan;
+        let starts_inside = self.builder.ins().icmp(below, distance, length);
+        let ends_inside = IntCC::UnsignedLessThanOrEqual;
+        let ends_inside = self.builder.ins().icmp(ends_inside, end, length);
+        self.unless_mispredicted(&[starts_inside, ends_inside], host)
+    }
+
+    /// Where the check's hint is, less [`offset::FOUND_HINTS`].
+    fn hint_place(&mut self, found: Value) -> Value {
+        let shown = self.builder.ins().uextend(I64, self.shown);
+        let mask = self.constant(HINTED_SITES as i64 - 1);
+        let site = self.builder.ins().band(shown, mask);
+        let slot = self.slot(self.address);
+        let hint = self.builder.ins().iadd(site, slot);
+        self.builder.ins().iadd(found, hint)
+    }
+
+    /// The number of the last range that starts at `own` or before it, or else of the first one; goes to
+    /// the callback if there is no second level.
+    fn search(&mut self, found: Value, own: Value) -> Value {
         let begin = self.builder.create_block();
         let turn = self.builder.create_block();
         let step = self.builder.append_block_param(turn, I64);
         let index = self.builder.append_block_param(turn, I64);
         let probe = self.builder.create_block();
         let ends = self.builder.create_block();
-        let found = self.load(self.context, offset::FOUND);
         self.builder.ins().brif(found, begin, &[], self.slow, &[]);
 
         self.builder.switch_to_block(begin);
@@ -231,7 +299,8 @@ impl Access<'_> {
 
         self.builder.switch_to_block(probe);
         let next = self.builder.ins().iadd(index, step);
-        let place = self.word(found, next);
+        let behind = self.shifted(next, i64::from(WORD_SHIFT));
+        let place = self.builder.ins().iadd(found, behind);
         let start = self.load(place, offset::FOUND_STARTS);
         let is_before = IntCC::UnsignedLessThanOrEqual;
         let is_before = self.builder.ins().icmp(is_before, start, own);
@@ -241,13 +310,7 @@ impl Access<'_> {
         self.builder.ins().jump(turn, &arguments);
 
         self.builder.switch_to_block(ends);
-        self.word(found, index)
-    }
-
-    /// The address of a word in an array of words.
-    fn word(&mut self, words: Value, index: Value) -> Value {
-        let behind = self.shifted(index, i64::from(WORD_SHIFT));
-        self.builder.ins().iadd(words, behind)
+        index
     }
 
     /// Sets what a check leaves to later blocks: `resolved` if a range of `length` bytes has the whole
@@ -276,14 +339,24 @@ impl Access<'_> {
     /// The entry of the first level for an address: what follows is likely to be in the same
     /// range. It is used with the offsets of a slot's half for loads.
     fn first_level(&mut self, address: Value) -> Value {
+        let slot = self.slot(address);
+        let half = self.half();
+        let place = self.builder.ins().bor(slot, half);
+        self.builder.ins().iadd(self.context, place)
+    }
+
+    /// How far behind the first slot the one is that an address selects.
+    fn slot(&mut self, address: Value) -> Value {
         let slot = self.shifted(address, -i64::from(SLOT_SHIFT));
         let mask = self.constant(SLOTS as i64 - 1);
         let slot = self.builder.ins().band(slot, mask);
-        let slot = self.shifted(slot, i64::from(SLOT_SIZE_SHIFT));
+        self.shifted(slot, i64::from(SLOT_SIZE_SHIFT))
+    }
+
+    /// How far behind a slot the half of it is that the site looks at.
+    fn half(&mut self) -> Value {
         let store = self.site_half(offset::SITE_STORE);
-        let half = self.shifted(store, i64::from(TRANSLATION_SHIFT));
-        let place = self.builder.ins().bor(slot, half);
-        self.builder.ins().iadd(self.context, place)
+        self.shifted(store, i64::from(TRANSLATION_SHIFT))
     }
 
     /// Gives the condition.

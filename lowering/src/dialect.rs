@@ -142,6 +142,13 @@ impl Dialect {
         }
     }
 
+    /// Whether checks look at the range that they have found last in a part of the address space, instead
+    /// of at one that all share. Frames with gaps between them are ranges of their own, too many for that.
+    pub fn has_hints(&self) -> bool {
+        let has_gaps = matches!(self.frames, FrameLayout::Fixed { stride: 2, .. });
+        self.regions_adjoin && !has_gaps
+    }
+
     /// Whether an access of `size` bytes at `[r10 + offset]` lies in the current frame.
     pub fn is_in_frame(&self, offset: i32, size: u32) -> bool {
         match self.frames {

@@ -8,7 +8,7 @@
 //! 2. In a loop in which nothing is called, `address + bias < limit` with bias and limit in SSA
 //!    values that the group keeps from turn to turn. Where they don't fit, the next rung fills them.
 //! 3. A group of accesses off one base: `address - start < limit`, with the slot of the region cache
-//!    that the address selects and its limit for the span, rounded up; for a wide span
+//!    that the address selects, or that the check has found last, and its limit for the span, rounded up; for a wide span
 //!    `address - start < length && address - start + span <= length`. The accesses need no check of
 //!    their own.
 //! 4. A group that an earlier check covers (`sharing`): the host address which that has left.
@@ -30,7 +30,9 @@ use {
     cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, condcodes::IntCC, types::I64},
     cranelift_frontend::{FunctionBuilder, Variable},
     sbpf_runtime::{
-        abi::{FRAME_POINTER, LEAVE, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, offset},
+        abi::{
+            FRAME_POINTER, HINTED_SITES, LEAVE, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, offset,
+        },
         site::{AccessSite, RegisterSet},
     },
     std::collections::HashMap,
@@ -215,12 +217,11 @@ impl FunctionCx<'_> {
         self.builder.switch_to_block(refill);
         let fits = self.cold_block(Role::Refill { pc: at.pc });
         let miss = self.cold_block(Role::Access { pc: at.pc });
-        let slot = self.slot(address);
+        let (slots, slot) = self.slot(address);
         // x86_64 would make a sum anew in the address of each load, from two registers. This is for
         // loops that need them all.
         let behind = self.builder.ins().ineg(slot);
-        let context = self.context();
-        let slot = self.builder.ins().isub(context, behind);
+        let slot = self.builder.ins().isub(slots, behind);
         let range = CachedRange::new(slot, access.group);
         let start = range.load(self, offset::START);
         let now = self.builder.ins().isub(address, start);
@@ -302,20 +303,37 @@ impl FunctionCx<'_> {
         self.builder.ins().iadd(base, low)
     }
 
-    /// The entry of the region cache that an address selects.
+    /// The entry of the region cache that a check looks at.
     fn cached_range(&mut self, address: Value, group: &Group) -> CachedRange {
-        let slot = self.slot(address);
-        let context = self.context();
-        let slot = self.builder.ins().iadd(context, slot);
+        let (slots, slot) = self.slot(address);
+        let slot = self.builder.ins().iadd(slots, slot);
         CachedRange::new(slot, group)
     }
 
-    /// How far behind the first slot the one is that an address selects.
-    fn slot(&mut self, address: Value) -> Value {
+    /// The first slot, and how far behind it the one is that a check looks at: the one that its address
+    /// selects, or the one that it has found last.
+    fn slot(&mut self, address: Value) -> (Value, Value) {
         let shift = self.constant(i64::from(SLOT_SHIFT - SLOT_SIZE_SHIFT));
         let slot = self.builder.ins().ushr(address, shift);
         let mask = self.constant(((SLOTS - 1) << SLOT_SIZE_SHIFT) as i64);
-        self.builder.ins().band(slot, mask)
+        let slot = self.builder.ins().band(slot, mask);
+        if !self.analysis.program.dialect.has_hints() {
+            return (self.context(), slot);
+        }
+        let found = self.load_context(I64, offset::FOUND);
+        // That of the site which the check is about to have. As the number is hidden where the program must
+        // not choose it, so is the hint's place.
+        let number = self.analysis.combined(self.next_access_site());
+        let place = offset::FOUND_HINTS + (number % HINTED_SITES as u32) as i32;
+        let hint = self.builder.ins().iadd(found, slot);
+        let hint = self.builder.ins().uload8(I64, TRUSTED, hint, place);
+        let shift = self.constant(i64::from(SLOT_SIZE_SHIFT));
+        (found, self.builder.ins().ishl(hint, shift))
+    }
+
+    /// The number of the site that accesses memory next.
+    fn next_access_site(&self) -> u32 {
+        self.sites.first_access + self.sites.accesses.len() as u32
     }
 
     fn is_less(&mut self, left: Value, right: Value) -> Value {
@@ -351,7 +369,7 @@ impl FunctionCx<'_> {
             let base = self.register(FRAME_POINTER);
             self.store_context(base, offset::register(FRAME_POINTER));
         }
-        let number = self.sites.first_access + self.sites.accesses.len() as u32;
+        let number = self.next_access_site();
         let site = self.hidden_number(number);
         self.sites.accesses.push(AccessSite {
             base: offset::register(group.base) as i16,

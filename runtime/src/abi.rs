@@ -67,23 +67,33 @@ pub struct Slot {
 /// Ranges that [`Found`] holds at most.
 pub const FOUND: usize = 64;
 
+/// Checks whose sites are that many apart share their hints.
+pub const HINTED_SITES: usize = 1024;
+
+/// Hints in [`Found`]: for a site and an address at the number of the site plus the offset of the slot
+/// that the address would have in the first level.
+pub const HINTS: usize = HINTED_SITES + ((SLOTS - 1) << SLOT_SIZE_SHIFT);
+
 /// The second level of the region cache, for programs whose accesses alternate between ranges of
 /// one slot. It is searched out of line, by halving.
 ///
 /// Ranges are in the order of their addresses. Hosts that give each account a region of its own have
-/// short ones and long ones side by side, so no bits of an address tell them apart.
+/// short ones and long ones side by side, so no bits of an address tell them apart. In code for such
+/// hosts there is no other level: a check looks at the range that it has found last.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Found {
-    /// First virtual addresses, ascending; [`u64::MAX`] behind the last.
+    /// The ranges; all-zero behind the last.
+    pub slots: [Slot; FOUND],
+    /// Their first virtual addresses, ascending; [`u64::MAX`] behind the last.
     pub starts: [u64; FOUND],
-    /// Host addresses of the bytes there.
-    pub hosts: [u64; FOUND],
-    /// Lengths in bytes for loads and for stores, at most [`crate::translation::LONGEST`]; 0 where there is
-    /// no range, or one that may not be written.
-    pub lengths: [[u64; FOUND]; 2],
+    /// For each check, by its site's number as it is in the code, and for each part of the address space
+    /// the slot that the check looks at. Less than [`FOUND`].
+    pub hints: [u8; HINTS],
     /// The first step of a search: the greatest power of two below the number of ranges, or 0.
     pub reach: u64,
+    /// Not 0 once a search has changed a hint.
+    pub are_hints_new: u64,
 }
 
 /// What [`Context::resolved`] is when compiled code has to be left behind the access callback. No host
@@ -360,12 +370,12 @@ pub mod offset {
     pub const FOUND: i32 = field(offset_of!(Context, found));
     /// `Found::starts`.
     pub const FOUND_STARTS: i32 = offset_of!(Found, starts) as i32;
-    /// `Found::hosts`.
-    pub const FOUND_HOSTS: i32 = offset_of!(Found, hosts) as i32;
-    /// `Found::lengths`.
-    pub const FOUND_LENGTHS: i32 = offset_of!(Found, lengths) as i32;
+    /// `Found::hints`.
+    pub const FOUND_HINTS: i32 = offset_of!(Found, hints) as i32;
     /// `Found::reach`.
     pub const FOUND_REACH: i32 = offset_of!(Found, reach) as i32;
+    /// `Found::are_hints_new`.
+    pub const FOUND_ARE_HINTS_NEW: i32 = offset_of!(Found, are_hints_new) as i32;
     /// `Context::left_host`.
     pub const LEFT_HOST: i32 = field(offset_of!(Context, left_host));
     /// `AccessSite::span`.
@@ -399,6 +409,8 @@ const _: () = {
     assert!(size_of::<AccessSite>() == 1 << ACCESS_SITE_SHIFT);
     assert!(size_of::<AtomicPtr<u8>>() == 1 << FUNCTION_SHIFT);
     assert!(size_of::<Slot>() == 1 << SLOT_SIZE_SHIFT);
+    // A slot is found without adding.
+    assert!(offset_of!(Found, slots) == 0 && HINTED_SITES.is_power_of_two());
     assert!(offset_of!(Slot, store) == 1 << TRANSLATION_SHIFT);
     // The displacements of one byte that x86_64 has.
     assert!(offset::register(0) == -128 && offset::RESOLVED == -8);

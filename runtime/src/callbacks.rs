@@ -69,10 +69,15 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
                 if host <= LEAVE {
                     return None;
                 }
-                translation::insert(&mut run.context, own, range);
-                let needed = run.image.needed_slots;
-                if !needed.add(own) && run.cache.miss(&mut run.context, range) {
-                    needed.crowd();
+                let learnt = run.image.learnt;
+                if learnt.has_hints() {
+                    learnt.add(own);
+                    run.cache.insert(&mut run.context.found, range);
+                } else {
+                    translation::insert(&mut run.context, own, range);
+                    if !learnt.add(own) && run.cache.miss(&mut run.context.found, range) {
+                        learnt.crowd();
+                    }
                 }
                 let whole = range.resolve(address, u64::from(site.span));
                 run.context.left_host = whole.unwrap_or(0);

@@ -2,7 +2,8 @@
 
 use crate::{
     abi::{Function, REGISTERS},
-    translation::{Range, Slots},
+    learnt::Slots,
+    translation::Range,
 };
 
 /// How an execution has ended for the embedder, with everything already written where the

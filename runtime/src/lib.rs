@@ -15,6 +15,8 @@
 //! | [`host`] | what an embedder offers |
 //! | `jitdump` | the mark by which perf finds a file of code |
 //! | [`translation`] | the region cache that inline checks read |
+//! | `second_level` | more ranges, in order, for programs that work with many |
+//! | [`learnt`] | what runs of a program learn for those that follow |
 //! | `callbacks` | the functions generated code calls |
 //! | [`run`] | one execution, from entry to exit |
 
@@ -27,7 +29,9 @@ pub mod host;
 #[cfg(target_os = "linux")]
 pub mod jitdump;
 mod layout;
+pub mod learnt;
 pub mod run;
+mod second_level;
 pub mod site;
 pub mod translation;
 

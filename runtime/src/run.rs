@@ -9,8 +9,10 @@ use {
         callbacks,
         code::{CodeMemory, GrowingCode},
         host::Host,
+        learnt::{Learnt, Slots},
+        second_level::SecondLevel,
         site::{AccessSite, CallSite},
-        translation::{self, NeededSlots, SecondLevel, Slots},
+        translation,
     },
     std::{
         any::Any,
@@ -101,7 +103,7 @@ pub struct Image<'p> {
     /// What hides constants in the code; 0 if nothing does.
     pub key: u64,
     /// What runs of the program have learnt about it.
-    pub needed_slots: &'p NeededSlots,
+    pub learnt: &'p Learnt,
     /// Where functions are compiled one by one: they and their places are here instead, and `code` has
     /// only what is made of no instruction of the program.
     pub growing: Option<Growing<'p>>,
@@ -317,6 +319,7 @@ impl<'p, H: Host> Run<'p, H> {
     #[inline(never)]
     fn left(&mut self, returned: i64) -> Exit {
         self.is_touched = true;
+        self.cache.end(self.image.learnt);
         if let Some(payload) = self.panic.take() {
             std::panic::resume_unwind(payload);
         }
@@ -397,16 +400,19 @@ impl<'p, H: Host> Run<'p, H> {
     fn prefill(&mut self) {
         let context = &mut self.context;
         let cache = &mut self.cache;
-        let needed = self.image.needed_slots;
-        let are_crowded = needed.are_crowded();
+        let learnt = self.image.learnt;
+        let (has_hints, are_crowded) = (learnt.has_hints(), learnt.are_crowded());
+        if has_hints {
+            cache.begin(&mut context.found, learnt);
+        }
         let mut filled = Slots::default();
-        self.host.likely_ranges(needed.now(), |range| {
+        self.host.likely_ranges(learnt.slots(), |range| {
             // Programs read their input from its start.
-            if filled.add(range.start) {
+            if !has_hints && filled.add(range.start) {
                 translation::insert(context, range.start, range);
             }
             if are_crowded {
-                cache.insert(context, range);
+                cache.insert(&mut context.found, range);
             }
         });
         self.is_touched |= has_silent_lookups(&self.context);

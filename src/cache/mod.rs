@@ -192,7 +192,7 @@ impl Cache {
             Some(levels) if !options.native_names.is_any() => levels,
             _ => {
                 let generated = generated::generate(program, options, &**machine)?;
-                let code = Arc::new(generated.seal(program.dialect.frames)?);
+                let code = Arc::new(generated.seal(&program.dialect)?);
                 return Ok((code, CodeOrigin::Compiled));
             }
         };
@@ -205,7 +205,7 @@ impl Cache {
             }
             let generated = generated::generate(program, options, &**machine)?;
             levels.store(&key, &generated);
-            Ok::<_, CompileError>(Arc::new(generated.seal(program.dialect.frames)?))
+            Ok::<_, CompileError>(Arc::new(generated.seal(&program.dialect)?))
         })?;
         if is_shared {
             origin = CodeOrigin::Memory;
@@ -331,8 +331,15 @@ impl Levels {
             constant_key,
         } = stored;
         let code = code.seal().ok()?;
-        let frames = program.dialect.frames;
-        let code = Code::new(code, entries, sites, frames, statistics, constant_key, None);
+        let code = Code::new(
+            code,
+            entries,
+            sites,
+            &program.dialect,
+            statistics,
+            constant_key,
+            None,
+        );
         Some(code)
     }
 

@@ -50,7 +50,7 @@ type Change<T> = fn(&mut T);
 
 #[test]
 fn each_field_of_the_dialect_changes_the_key() {
-    let changes: [Change<Dialect>; 18] = [
+    let changes: [Change<Dialect>; 19] = [
         |dialect| dialect.explicit_sign_extension ^= true,
         |dialect| dialect.swapped_subtraction ^= true,
         |dialect| dialect.product_quotient_remainder ^= true,

@@ -192,6 +192,20 @@ fn push_account(bytes: &mut Vec<u8>, account: &Account) -> Place {
 }
 
 impl SerializedInput {
+    /// The bytes as regions, one behind the other: data of accounts, and what is between them.
+    pub(crate) fn regions(&self) -> Vec<Vec<u8>> {
+        let mut regions = Vec::new();
+        let mut rest = 0;
+        for place in self.places.iter().filter(|place| place.length > 0) {
+            let end = place.data + place.length;
+            regions.push(self.bytes[rest..place.data].to_vec());
+            regions.push(self.bytes[place.data..end].to_vec());
+            rest = end;
+        }
+        regions.push(self.bytes[rest..].to_vec());
+        regions
+    }
+
     /// The accounts as `memory`, the input region after a run, has them.
     pub(crate) fn read_back(&self, memory: &[u8]) -> Vec<AccountState> {
         self.places

@@ -68,6 +68,9 @@ pub(crate) struct LoadOptions {
     pub(crate) labels: bool,
     /// Whether regions below V4 are found by search, not by the upper half of the address.
     pub(crate) unaligned_mapping: bool,
+    /// Whether memory is laid out as by hosts with SIMD-0460: each account is a region of its own, and
+    /// frames have no gaps between them.
+    pub(crate) account_regions: bool,
 }
 
 /// A program that can run.
@@ -269,13 +272,13 @@ fn config(newest: SBPFVersion, options: LoadOptions) -> Config {
         max_call_depth: 64,
         stack_frame_size: 4_096,
         enable_address_translation: true,
-        enable_stack_frame_gaps: true,
+        enable_stack_frame_gaps: !options.account_regions,
         instruction_meter_checkpoint_distance: 10_000,
         enable_instruction_meter: true,
         enable_symbol_and_section_labels: options.labels,
         reject_broken_elfs: false,
         optimize_rodata: false,
-        aligned_memory_mapping: !options.unaligned_mapping,
+        aligned_memory_mapping: !options.unaligned_mapping && !options.account_regions,
         enabled_sbpf_versions: SBPFVersion::V0..=newest,
         // With the hand-written JIT there are two fields more, which it alone reads; their
         // defaults are agave's (no-ops at a rate of 256, constants blinded).

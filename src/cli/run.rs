@@ -349,6 +349,7 @@ fn load(arguments: &RunArguments) -> Result<(Program, Input, Option<String>), Fa
         version: arguments.version.sbpf_version,
         labels: false,
         unaligned_mapping: arguments.unaligned_mapping,
+        ..LoadOptions::default()
     };
     let Some(path) = &arguments.program else {
         let sample = samples::find(arguments.sample.as_deref())?;

@@ -11,11 +11,11 @@ use {
         native_names::{Announced, Symbols},
     },
     sbpf_lowering::function::Sites,
-    sbpf_runtime::{code::CodeMemory, run::Image, translation::NeededSlots},
+    sbpf_runtime::{code::CodeMemory, learnt::Learnt, run::Image},
 };
 
 /// A session fills slots but once, whether they are needed or not.
-static NEEDED_SLOTS: NeededSlots = NeededSlots::all();
+static LEARNT: Learnt = Learnt::all_slots();
 
 /// A program compiled to native code, ready to be run by any number of threads at once.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl CompiledProgram {
             accesses: &self.sites.accesses,
             calls: &self.sites.calls,
             key: self.key,
-            needed_slots: &NEEDED_SLOTS,
+            learnt: &LEARNT,
             growing: None,
         }
     }

@@ -7,7 +7,8 @@ use {
     sbpf_runtime::{
         abi::Function,
         host::{Ended, Host},
-        translation::{Range, Slots},
+        learnt::Slots,
+        translation::Range,
     },
 };
 

@@ -170,12 +170,7 @@ pub(crate) fn begin(
         compiling: Turns::new(Compiling { tools, diversity }),
         counters: Counters::default(),
     };
-    Ok(Code::of_lazy(
-        memory,
-        program.dialect.frames,
-        statistics,
-        lazy,
-    ))
+    Ok(Code::of_lazy(memory, &program.dialect, statistics, lazy))
 }
 
 impl Lazy {

@@ -5,14 +5,15 @@ use {
     sbpf_cranelift::{CompileOptions, GeneratedCode},
     sbpf_runtime::{
         abi::{
-            AccessCallback, Anchor, Context, Exception, Found, REGISTERS, SyscallCallback,
-            UnwindCallback, offset,
+            AccessCallback, Anchor, Context, Exception, FOUND, Found, HINTS, REGISTERS, Slot,
+            SyscallCallback, UnwindCallback, offset,
         },
         code::CodeMemory,
         host::{Ended, Host},
+        learnt::{Learnt, Slots},
         run::{Entry, Frames, Image, Run},
         site::RegisterSet,
-        translation::{NeededSlots, Range, Slots},
+        translation::Range,
     },
     solana_sbpf::{ebpf::MM_INPUT_START, program::SBPFVersion, vm::Config},
     std::{ffi::c_void, mem::transmute},
@@ -54,6 +55,8 @@ impl Session {
     pub(crate) fn new(version: SBPFVersion, text: &str, convention: &Convention) -> Self {
         let config = Config {
             enabled_sbpf_versions: SBPFVersion::V0..=version,
+            // With both levels of the region cache.
+            aligned_memory_mapping: true,
             ..Config::default()
         };
         let executable = Program::Assembly(text.to_string())
@@ -102,16 +105,18 @@ impl Session {
                 ..range
             },
         ];
-        let words = |word: fn(&Range) -> u64, none: u64| {
-            std::array::from_fn(|index| ranges.get(index).map_or(none, word))
-        };
-        let lengths = words(|range| range.length, 0);
-        self.found = Some(Box::new(Found {
-            starts: words(|range| range.start, u64::MAX),
-            hosts: words(|range| range.host, 0),
-            lengths: [lengths, lengths],
+        let mut found = Found {
+            slots: [Slot::default(); FOUND],
+            starts: [u64::MAX; FOUND],
+            hints: [0; HINTS],
             reach: 2,
-        }));
+            are_hints_new: 0,
+        };
+        for (index, range) in ranges.into_iter().enumerate() {
+            found.starts[index] = range.start;
+            found.slots[index].set(&range);
+        }
+        self.found = Some(Box::new(found));
     }
 
     /// Enters the program with `meter` and r1 at the input.
@@ -135,7 +140,7 @@ impl Session {
             accesses: self.generated.access_sites(),
             calls: self.generated.calls(),
             key: self.generated.key(),
-            needed_slots: &NeededSlots::default(),
+            learnt: &Learnt::default(),
             growing: None,
         };
         let mut context = Box::new(Run::new(image, NoHost, &entry).context);

@@ -21,10 +21,37 @@ pub(crate) fn samples() -> impl Iterator<Item = &'static Sample> {
 /// # Errors
 /// When the sample can't be loaded, which would be a defect of it.
 pub(crate) fn sample(sample: &Sample, family: Family) -> Result<Subject, Failure> {
+    load(sample, family, LoadOptions::default())
+}
+
+/// A bundled sample in the memory of hosts with SIMD-0460.
+///
+/// # Errors
+/// See [`sample`].
+pub(crate) fn with_account_regions(sample: &Sample) -> Result<Subject, Failure> {
+    let options = LoadOptions {
+        account_regions: true,
+        ..LoadOptions::default()
+    };
+    let mut subject = load(sample, Family::AccountRegions, options)?;
+    subject.name = name_with_account_regions(sample);
+    Ok(subject)
+}
+
+/// What [`with_account_regions`] calls a sample.
+pub(crate) fn name_with_account_regions(sample: &Sample) -> String {
+    format!("{}, account regions", sample.name)
+}
+
+fn load(sample: &Sample, family: Family, options: LoadOptions) -> Result<Subject, Failure> {
     let loaded = sample.load()?;
-    let program = Program::load(sample.program, &loaded.elf, LoadOptions::default())?;
+    let program = Program::load(sample.program, &loaded.elf, options)?;
     let input = Input::call(loaded.instruction, loaded.labels);
-    Ok(subject(sample.name.to_string(), family, program, &input))
+    let mut subject = subject(sample.name.to_string(), family, program, &input);
+    if let Some((_, serialized)) = input.call.filter(|_| options.account_regions) {
+        subject.inputs = serialized.regions();
+    }
+    Ok(subject)
 }
 
 /// What a word on the command line stands for: the path of a program, or else the name of a sample.

@@ -28,6 +28,8 @@ pub(crate) enum Runnable {
     Workload(String, Workload),
     /// A real program.
     Sample(&'static Sample),
+    /// A real program where each account is a region of its own.
+    AccountRegions(String, &'static Sample),
     /// What the command line names.
     Given(Rc<Subject>),
 }
@@ -78,6 +80,9 @@ impl Selection {
         Ok(Self {
             subjects: workloads
                 .chain(real::samples().map(Runnable::Sample))
+                .chain(real::samples().map(|sample| {
+                    Runnable::AccountRegions(real::name_with_account_regions(sample), sample)
+                }))
                 .collect(),
             programs: programs::all()?
                 .into_iter()
@@ -112,6 +117,7 @@ impl Runnable {
         match self {
             Self::Workload(name, _) => name,
             Self::Sample(sample) => sample.name,
+            Self::AccountRegions(name, _) => name,
             Self::Given(subject) => &subject.name,
         }
     }
@@ -124,6 +130,7 @@ impl Runnable {
         match self {
             Self::Workload(_, workload) => workload.subject().map(Rc::new),
             Self::Sample(sample) => real::sample(sample, Family::RealPrograms).map(Rc::new),
+            Self::AccountRegions(_, sample) => real::with_account_regions(sample).map(Rc::new),
             Self::Given(subject) => Ok(Rc::clone(subject)),
         }
     }

@@ -23,13 +23,15 @@ pub(crate) enum Family {
     Regions,
     /// Programs that people use, at what they are used for.
     RealPrograms,
+    /// The same in the memory of hosts with SIMD-0460, where each account is a region of its own.
+    AccountRegions,
     /// Programs named on the command line.
     Given,
 }
 
 impl Family {
     /// All families, in the order of reports.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Arithmetic,
         Self::Calls,
         Self::Memory,
@@ -37,6 +39,7 @@ impl Family {
         Self::Syscalls,
         Self::Regions,
         Self::RealPrograms,
+        Self::AccountRegions,
         Self::Given,
     ];
 
@@ -50,13 +53,17 @@ impl Family {
             Self::Syscalls => "syscalls",
             Self::Regions => "regions",
             Self::RealPrograms => "real programs",
+            Self::AccountRegions => "account regions",
             Self::Given => "given",
         }
     }
 
     /// Whether the family is one of small programs made to stress one thing.
     pub(crate) const fn is_made_up(self) -> bool {
-        !matches!(self, Self::RealPrograms | Self::Given)
+        !matches!(
+            self,
+            Self::RealPrograms | Self::AccountRegions | Self::Given
+        )
     }
 }
 

@@ -1,0 +1,258 @@
+//! The second level of the region cache: more ranges than the first one has slots for.
+
+use {
+    crate::{
+        abi::{FOUND, Found, HINTS, Slot},
+        learnt::Learnt,
+        translation::{LONGEST, Range},
+    },
+    std::{cell::Cell, ptr},
+};
+
+/// The second level of one execution. Most never need it.
+#[derive(Debug, Default)]
+pub(crate) struct SecondLevel {
+    found: Option<Box<Spare>>,
+    count: usize,
+    misses: u32,
+}
+
+/// A second level, with whose hints it has.
+#[derive(Debug)]
+struct Spare {
+    found: Found,
+    /// What has learnt the hints; only compared.
+    owner: *const Learnt,
+}
+
+/// Misses of the first level before there is a second one: what a program misses once or twice
+/// is not worth clearing memory for.
+const TOLERATED_MISSES: u32 = 4;
+
+/// Of so many executions that have found better hints one keeps them: others run at the same time, with
+/// accounts of their own.
+const KEPT_IN: u32 = 16;
+
+impl SecondLevel {
+    /// Remembers a range that was missed in the first level, if that happens often; tells whether it does.
+    /// `shown` is what generated code sees, see [`crate::abi::Context::found`].
+    pub(crate) fn miss(&mut self, shown: &mut *const Found, range: Range) -> bool {
+        self.misses += 1;
+        let is_frequent = self.misses > TOLERATED_MISSES;
+        if is_frequent {
+            self.insert(shown, range);
+        }
+        is_frequent
+    }
+
+    /// Prepares for a program whose checks have hints.
+    pub(crate) fn begin(&mut self, shown: &mut *const Found, learnt: &Learnt) {
+        let spare = self.found.get_or_insert_with(spare);
+        if !ptr::eq(spare.owner, learnt) {
+            spare.owner = learnt;
+            learnt.recall(&mut spare.found.hints);
+        }
+        spare.found.are_hints_new = 0;
+        *shown = &raw const spare.found;
+    }
+
+    /// Lets later runs know the hints.
+    pub(crate) fn end(&mut self, learnt: &Learnt) {
+        let Some(spare) = &mut self.found else { return };
+        if spare.found.are_hints_new == 0 {
+            return;
+        }
+        let turn = TURNS.try_with(|turns| turns.replace(turns.get().wrapping_add(1)));
+        if !learnt.knows_hints() || turn.is_ok_and(|turn| turn.is_multiple_of(KEPT_IN)) {
+            learnt.keep(&spare.found.hints);
+        }
+    }
+
+    /// Remembers a range, and shows all to generated code.
+    pub(crate) fn insert(&mut self, shown: &mut *const Found, range: Range) {
+        // The greatest address is what marks places without a range.
+        if range.length > LONGEST || range.start == u64::MAX {
+            return;
+        }
+        let found = &mut self.found.get_or_insert_with(spare).found;
+        let count = &mut self.count;
+        let starts = &found.starts[..*count];
+        let place = match starts.last() {
+            // Regions come in order.
+            Some(last) if *last >= range.start => {
+                starts.partition_point(|start| *start < range.start)
+            }
+            _ => *count,
+        };
+        if found.starts.get(place) != Some(&range.start) {
+            if *count == FOUND {
+                // More than fit: those that the program works with now will come back.
+                empty(found, *count);
+                *count = 0;
+                return self.insert(shown, range);
+            }
+            if place < *count {
+                found.starts.copy_within(place..*count, place + 1);
+                found.slots.copy_within(place..*count, place + 1);
+            }
+            *count += 1;
+            found.reach = (*count as u64).next_power_of_two() / 2;
+        }
+        found.starts[place] = range.start;
+        found.slots[place].set(&range);
+        *shown = &raw const *found;
+    }
+
+    /// Drops all ranges.
+    pub(crate) fn clear(&mut self) {
+        if let Some(spare) = &mut self.found {
+            empty(&mut spare.found, self.count);
+            self.count = 0;
+        }
+    }
+}
+
+impl Drop for SecondLevel {
+    fn drop(&mut self) {
+        self.clear();
+        if let Some(spare) = self.found.take() {
+            // Where the thread is about to end, nobody needs it.
+            let _ = SPARE.try_with(|place| place.set(Some(spare)));
+        }
+    }
+}
+
+thread_local! {
+    /// An empty second level that the next execution takes: allocating one takes longer than filling it.
+    static SPARE: Cell<Option<Box<Spare>>> = const { Cell::new(None) };
+
+    /// Executions that have found better hints.
+    static TURNS: Cell<u32> = const { Cell::new(0) };
+}
+
+fn spare() -> Box<Spare> {
+    let spare = SPARE.try_with(Cell::take).ok().flatten();
+    spare.unwrap_or_else(|| {
+        Box::new(Spare {
+            found: Found {
+                slots: [Slot::default(); FOUND],
+                starts: [u64::MAX; FOUND],
+                hints: [0; HINTS],
+                reach: 0,
+                are_hints_new: 0,
+            },
+            owner: ptr::null(),
+        })
+    })
+}
+
+/// Removes the first `count` ranges, which are all.
+fn empty(found: &mut Found, count: usize) {
+    found.starts[..count].fill(u64::MAX);
+    found.slots[..count].fill(Slot::default());
+    found.reach = 0;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What [`SecondLevel`] has, in order.
+    fn ranges(level: &SecondLevel) -> Vec<(u64, u64, u64)> {
+        let found = &level.found.as_ref().expect("it has ranges").found;
+        let all = found.starts.iter().zip(&found.slots);
+        assert!(all.clone().skip(level.count).all(|(start, slot)| {
+            *start == u64::MAX && slot.load.limits == [0; 6] && slot.store.limits == [0; 6]
+        }));
+        let known = all.take(level.count);
+        known
+            .map(|(start, slot)| {
+                assert_eq!(slot.load.start, *start);
+                (*start, slot.load.limits[0], slot.store.limits[0])
+            })
+            .collect()
+    }
+
+    fn range(start: u64, length: u64) -> Range {
+        Range {
+            start,
+            length,
+            host: start.wrapping_add(1),
+            writable: start.is_multiple_of(2),
+        }
+    }
+
+    #[test]
+    fn ranges_are_in_order_whatever_they_came_in() {
+        let mut level = SecondLevel::default();
+        let mut shown = ptr::null();
+        for start in [50, 10, 31, 90, 70, 20] {
+            level.insert(&mut shown, range(start, 5));
+        }
+        level.insert(&mut shown, range(70, 7));
+        assert!(!shown.is_null());
+        let expected = [
+            (10, 5, 5),
+            (20, 5, 5),
+            (31, 5, 0),
+            (50, 5, 5),
+            (70, 7, 7),
+            (90, 5, 5),
+        ];
+        assert_eq!(ranges(&level), expected);
+        assert_eq!(level.found.as_ref().map(|spare| spare.found.reach), Some(4));
+        level.clear();
+        assert_eq!(ranges(&level), []);
+    }
+
+    #[test]
+    fn more_ranges_than_fit_begin_anew() {
+        let mut level = SecondLevel::default();
+        let mut shown = ptr::null();
+        for number in 0..=FOUND as u64 {
+            level.insert(&mut shown, range(number * 10, 10));
+        }
+        assert_eq!(ranges(&level), [(640, 10, 10)]);
+    }
+
+    #[test]
+    fn nothing_is_left_for_the_next_execution_but_hints() {
+        let learnt = Learnt::with_hints();
+        let mut shown = ptr::null();
+        let mut level = SecondLevel::default();
+        level.begin(&mut shown, &learnt);
+        level.insert(&mut shown, range(10, 10));
+        let spare = level.found.as_mut().expect("it has begun");
+        (spare.found.hints[7], spare.found.are_hints_new) = (9, 1);
+        level.end(&learnt);
+        drop(level);
+        let mut next = SecondLevel::default();
+        next.begin(&mut shown, &learnt);
+        assert_eq!(ranges(&next), []);
+        let hint = |level: &SecondLevel| level.found.as_ref().map(|spare| spare.found.hints[7]);
+        assert_eq!(hint(&next), Some(9));
+        // Another one at the same time, and one on another thread.
+        let mut inner = SecondLevel::default();
+        inner.begin(&mut shown, &learnt);
+        assert_eq!(hint(&inner), Some(9));
+        let elsewhere = std::thread::scope(|scope| {
+            let begins = scope.spawn(|| {
+                let (mut level, mut shown) = (SecondLevel::default(), ptr::null());
+                level.begin(&mut shown, &learnt);
+                hint(&level)
+            });
+            begins.join()
+        });
+        assert_eq!(elsewhere.ok().flatten(), Some(9));
+    }
+
+    #[test]
+    fn greatest_addresses_and_lengths_are_left_out() {
+        let mut level = SecondLevel::default();
+        let mut shown = ptr::null();
+        level.insert(&mut shown, range(u64::MAX, 1));
+        level.insert(&mut shown, range(0, LONGEST + 1));
+        assert!(level.found.is_none() && shown.is_null());
+        assert!(!level.miss(&mut shown, range(0, 1)) && level.found.is_none());
+    }
+}

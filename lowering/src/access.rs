@@ -35,7 +35,7 @@ use {
     },
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
     sbpf_runtime::abi::{
-        ACCESS_SITE_SHIFT, HINTED_SITES, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS,
+        ACCESS_SITE_SHIFT, FOUND, HINTED_SITES, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS,
         TRANSLATION_SHIFT, offset,
     },
 };
@@ -177,23 +177,12 @@ impl Access<'_> {
         let found = self.load(self.context, offset::FOUND);
         let hit = self.builder.create_block();
         let index = self.builder.append_block_param(hit, I64);
-        if has_hints {
-            // The check may have looked for more than the site needs itself.
-            let place = self.hint_place(found);
-            let hint = offset::FOUND_HINTS;
-            let hint = self.builder.ins().uload8(I64, TRUSTED, place, hint);
-            let searches = self.builder.create_block();
-            self.go_if_inside(found, hint, own, hit, searches);
-            self.builder.switch_to_block(searches);
-        }
+        let look = self.builder.create_block();
+        self.builder.ins().brif(found, look, &[], self.slow, &[]);
+        self.builder.switch_to_block(look);
+        self.follow_hint(found, own, hit);
         let index_found = self.search(found, own);
-        if has_hints {
-            let place = self.hint_place(found);
-            let ins = self.builder.ins();
-            ins.istore8(TRUSTED, index_found, place, offset::FOUND_HINTS);
-            let new = self.constant(1);
-            self.store(new, found, offset::FOUND_ARE_HINTS_NEW);
-        }
+        self.keep_hint(found, index_found);
         self.go_if_inside(found, index_found, own, hit, self.slow);
 
         self.builder.switch_to_block(hit);
@@ -267,8 +256,46 @@ impl Access<'_> {
         self.unless_mispredicted(&[starts_inside, ends_inside], host)
     }
 
-    /// Where the check's hint is, less [`offset::FOUND_HINTS`].
+    /// Goes to `hit` if the hint is right, or if one of the next ranges is: programs go through accounts in
+    /// their order.
+    fn follow_hint(&mut self, found: Value, own: Value, hit: Block) {
+        let place = self.hint_place(found);
+        let hint = offset::FOUND_HINTS;
+        let hint = self.builder.ins().uload8(I64, TRUSTED, place, hint);
+        // The check may have looked for more than the site needs itself.
+        let mut goes_on = self.builder.create_block();
+        self.go_if_inside(found, hint, own, hit, goes_on);
+        for ahead in 1..=2 {
+            self.builder.switch_to_block(goes_on);
+            let ahead = self.constant(ahead);
+            let next = self.builder.ins().iadd(hint, ahead);
+            let last = self.constant(FOUND as i64 - 1);
+            let next = self.builder.ins().band(next, last);
+            let is_next = self.builder.create_block();
+            goes_on = self.builder.create_block();
+            let index = self.builder.append_block_param(is_next, I64);
+            self.go_if_inside(found, next, own, is_next, goes_on);
+            self.builder.switch_to_block(is_next);
+            self.keep_hint(found, index);
+            self.builder.ins().jump(hit, &[index.into()]);
+        }
+        self.builder.switch_to_block(goes_on);
+    }
+
+    /// Lets the check look at the range with a number next time.
+    fn keep_hint(&mut self, found: Value, index: Value) {
+        let place = self.hint_place(found);
+        let ins = self.builder.ins();
+        ins.istore8(TRUSTED, index, place, offset::FOUND_HINTS);
+        let new = self.constant(1);
+        self.store(new, found, offset::FOUND_ARE_HINTS_NEW);
+    }
+
+    /// Where the check's hint is, or the one of all checks if they have none of their own, less [`offset::FOUND_HINTS`].
     fn hint_place(&mut self, found: Value) -> Value {
+        if !self.analysis.program.dialect.has_hints() {
+            return found;
+        }
         let shown = self.builder.ins().uextend(I64, self.shown);
         let mask = self.constant(HINTED_SITES as i64 - 1);
         let site = self.builder.ins().band(shown, mask);
@@ -277,18 +304,13 @@ impl Access<'_> {
         self.builder.ins().iadd(found, hint)
     }
 
-    /// The number of the last range that starts at `own` or before it, or else of the first one; goes to
-    /// the callback if there is no second level.
+    /// The number of the last range that starts at `own` or before it, or else of the first one.
     fn search(&mut self, found: Value, own: Value) -> Value {
-        let begin = self.builder.create_block();
         let turn = self.builder.create_block();
         let step = self.builder.append_block_param(turn, I64);
         let index = self.builder.append_block_param(turn, I64);
         let probe = self.builder.create_block();
         let ends = self.builder.create_block();
-        self.builder.ins().brif(found, begin, &[], self.slow, &[]);
-
-        self.builder.switch_to_block(begin);
         let reach = self.load(found, offset::FOUND_REACH);
         let first = self.constant(0);
         let arguments = [reach.into(), first.into()];

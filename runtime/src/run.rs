@@ -270,7 +270,8 @@ impl<'p, H: Host> Run<'p, H> {
     /// With the panic of a syscall, as an interpreter would.
     ///
     /// # Safety
-    /// The image's code must come from the lowering together with its entries and sites, and the
+    /// The image's code must come from the lowering together with its entries and sites, what runs have
+    /// learnt must be [`Learnt::with_hints`] if its dialect has hints, and the
     /// frames given to [`Self::new`] must be host memory that the program may read and write. If its
     /// dialect calls functions directly, [`Host::plain_functions`] must have one entry for each syscall.
     #[inline]

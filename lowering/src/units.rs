@@ -14,7 +14,7 @@ use crate::{
     dominators::Dominators,
 };
 
-/// Instructions in a unit beyond which it is split, each block counted as [`BLOCK`] more.
+/// Instructions in a unit beyond which it is split, each block counted as six more.
 pub const MAX_UNIT: u32 = 2500;
 
 /// What a block adds to the size of its unit: register allocation is linear in instructions that follow

@@ -30,7 +30,7 @@ use {
 };
 
 const MAGIC: &[u8; 8] = b"sbpfcode";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const HEADER: usize = 192;
 const KEY: usize = 16;
 const HASH: usize = 48;

@@ -221,6 +221,8 @@ impl FunctionCx<'_> {
         // x86_64 would make a sum anew in the address of each load, from two registers. This is for
         // loops that need them all.
         let behind = self.builder.ins().ineg(slot);
+        // Not before: a copy of the context's address takes a register.
+        let slots = slots.unwrap_or_else(|| self.context());
         let slot = self.builder.ins().isub(slots, behind);
         let range = CachedRange::new(slot, access.group);
         let start = range.load(self, offset::START);
@@ -306,19 +308,20 @@ impl FunctionCx<'_> {
     /// The entry of the region cache that a check looks at.
     fn cached_range(&mut self, address: Value, group: &Group) -> CachedRange {
         let (slots, slot) = self.slot(address);
+        let slots = slots.unwrap_or_else(|| self.context());
         let slot = self.builder.ins().iadd(slots, slot);
         CachedRange::new(slot, group)
     }
 
-    /// The first slot, and how far behind it the one is that a check looks at: the one that its address
-    /// selects, or the one that it has found last.
-    fn slot(&mut self, address: Value) -> (Value, Value) {
+    /// The first slot, if it is not in the context, and how far behind it the one is that a check looks at:
+    /// the one that its address selects, or the one that it has found last.
+    fn slot(&mut self, address: Value) -> (Option<Value>, Value) {
         let shift = self.constant(i64::from(SLOT_SHIFT - SLOT_SIZE_SHIFT));
         let slot = self.builder.ins().ushr(address, shift);
         let mask = self.constant(((SLOTS - 1) << SLOT_SIZE_SHIFT) as i64);
         let slot = self.builder.ins().band(slot, mask);
         if !self.analysis.program.dialect.has_hints() {
-            return (self.context(), slot);
+            return (None, slot);
         }
         let found = self.load_context(I64, offset::FOUND);
         // That of the site which the check is about to have. As the number is hidden where the program must
@@ -328,7 +331,7 @@ impl FunctionCx<'_> {
         let hint = self.builder.ins().iadd(found, slot);
         let hint = self.builder.ins().uload8(I64, TRUSTED, hint, place);
         let shift = self.constant(i64::from(SLOT_SIZE_SHIFT));
-        (found, self.builder.ins().ishl(hint, shift))
+        (Some(found), self.builder.ins().ishl(hint, shift))
     }
 
     /// The number of the site that accesses memory next.

@@ -23,7 +23,10 @@ const MAX_SPAN: i32 = 512;
 /// hiding then.
 const MAX_HIDDEN_SPAN: i32 = 255;
 
-/// Offsets at which accounts begin that follow a header, or the number of accounts and a header.
+/// The widest range where accounts are regions of their own: as wide as the header of one.
+const ACCOUNT_HEADER: i32 = 88;
+
+/// Where an account's data begins behind the account, and behind an input that starts with one.
 ///
 /// Hosts that lay each account's data out as a region of its own end the one before it here. Programs that
 /// go without a library for accounts have one register for both.
@@ -146,9 +149,10 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn of(dialect: &Dialect) -> Self {
         Self {
-            max_span: match dialect.hides_constants {
-                true => MAX_HIDDEN_SPAN,
-                false => MAX_SPAN,
+            max_span: match (dialect.regions_adjoin, dialect.hides_constants) {
+                (true, _) => ACCOUNT_HEADER,
+                (false, true) => MAX_HIDDEN_SPAN,
+                (false, false) => MAX_SPAN,
             },
             regions_adjoin: dialect.regions_adjoin,
         }

@@ -24,6 +24,7 @@ use {
         function::{Analysis, FunctionName, TRUSTED},
         speculation,
         trampolines::{begin, forward},
+        translation::selected_slot,
     },
     cranelift_codegen::{
         ir::{
@@ -35,8 +36,7 @@ use {
     },
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext},
     sbpf_runtime::abi::{
-        ACCESS_SITE_SHIFT, FOUND, HINTED_SITES, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS,
-        TRANSLATION_SHIFT, offset,
+        ACCESS_SITE_SHIFT, FOUND, HINTED_SITES, LIMITS, SLOT_SIZE_SHIFT, TRANSLATION_SHIFT, offset,
     },
 };
 
@@ -176,23 +176,20 @@ impl Access<'_> {
         let own = self.builder.ins().iadd(self.address, own_offset);
         let found = self.load(self.context, offset::FOUND);
         let hit = self.builder.create_block();
-        let index = self.builder.append_block_param(hit, I64);
+        let range = self.builder.append_block_param(hit, I64);
         let look = self.builder.create_block();
         self.builder.ins().brif(found, look, &[], self.slow, &[]);
         self.builder.switch_to_block(look);
         self.follow_hint(found, own, hit);
-        let index_found = self.search(found, own);
-        self.keep_hint(found, index_found);
-        self.go_if_inside(found, index_found, own, hit, self.slow);
+        let index = self.search(found, own);
+        self.keep_hint(found, index);
+        self.go_if_inside(found, index, own, hit, self.slow);
 
         self.builder.switch_to_block(hit);
-        let range = self.range(found, index);
-        let start = self.load(range, offset::START);
-        let distance = self.builder.ins().isub(own, start);
+        let (distance, length) = self.distance(range, own);
         let host = self.load(range, offset::HOST);
         let resolved = self.builder.ins().iadd(host, distance);
         let resolved = self.builder.ins().isub(resolved, own_offset);
-        let length = self.load(range, offset::limit(0));
         let resolved = self.unless_outside(distance, length, resolved);
         self.store(resolved, self.context, offset::RESOLVED);
         self.leave_if_whole(distance, own_offset, length, resolved);
@@ -206,7 +203,7 @@ impl Access<'_> {
         self.builder.ins().return_(&[]);
     }
 
-    /// Goes to `hit` if what the site accesses itself, from `own` on, is in the range with a number.
+    /// Goes to `hit` with the range of a number if what the site accesses itself, from `own` on, is inside.
     fn go_if_inside(
         &mut self,
         found: Value,
@@ -215,23 +212,33 @@ impl Access<'_> {
         hit: Block,
         otherwise: Block,
     ) {
-        let check_end = self.builder.create_block();
         let range = self.range(found, index);
-        let start = self.load(range, offset::START);
-        let distance = self.builder.ins().isub(own, start);
-        let length = self.load(range, offset::limit(0));
-        let below = IntCC::UnsignedLessThan;
-        self.go_if(below, distance, length, check_end, otherwise);
-
-        self.builder.switch_to_block(check_end);
-        let own_span = self.site_half(offset::SITE_OWN_SPAN);
-        let end = self.builder.ins().iadd(distance, own_span);
-        let ends_inside = IntCC::UnsignedLessThanOrEqual;
-        let ends_inside = self.builder.ins().icmp(ends_inside, end, length);
-        let arguments = [index.into()];
+        let (distance, length) = self.distance(range, own);
+        let [begins, ends] = self.inside(distance, offset::SITE_OWN_SPAN, length);
+        let is_inside = self.builder.ins().band(begins, ends);
+        let arguments = [range.into()];
         self.builder
             .ins()
-            .brif(ends_inside, hit, &arguments, otherwise, &[]);
+            .brif(is_inside, hit, &arguments, otherwise, &[]);
+    }
+
+    /// How far behind the start of a range an address is, and the length of the range.
+    fn distance(&mut self, range: Value, address: Value) -> (Value, Value) {
+        let start = self.load(range, offset::START);
+        let distance = self.builder.ins().isub(address, start);
+        (distance, self.load(range, offset::limit(0)))
+    }
+
+    /// Whether what is `distance` behind the start of a range of `length` bytes begins inside, and whether it
+    /// ends there; `span` is the field of the site with its size, which is small and not 0. An address before
+    /// the start is farther behind it than any length.
+    fn inside(&mut self, distance: Value, span: i32, length: Value) -> [Value; 2] {
+        let span = self.site_half(span);
+        let end = self.builder.ins().iadd(distance, span);
+        [distance, end].map(|place| {
+            let within = IntCC::UnsignedLessThanOrEqual;
+            self.builder.ins().icmp(within, place, length)
+        })
     }
 
     /// The half that the site looks at of the slot with a number.
@@ -247,13 +254,8 @@ impl Access<'_> {
         if !self.analysis.guards_speculation {
             return host;
         }
-        let own_span = self.site_half(offset::SITE_OWN_SPAN);
-        let end = self.builder.ins().iadd(distance, own_span);
-        let below = IntCC::UnsignedLessThan;
-        let starts_inside = self.builder.ins().icmp(below, distance, length);
-        let ends_inside = IntCC::UnsignedLessThanOrEqual;
-        let ends_inside = self.builder.ins().icmp(ends_inside, end, length);
-        self.unless_mispredicted(&[starts_inside, ends_inside], host)
+        let conditions = self.inside(distance, offset::SITE_OWN_SPAN, length);
+        self.unless_mispredicted(&conditions, host)
     }
 
     /// Goes to `hit` if the hint is right, or if one of the next ranges is: programs go through accounts in
@@ -273,11 +275,11 @@ impl Access<'_> {
             let next = self.builder.ins().band(next, last);
             let is_next = self.builder.create_block();
             goes_on = self.builder.create_block();
-            let index = self.builder.append_block_param(is_next, I64);
+            let range = self.builder.append_block_param(is_next, I64);
             self.go_if_inside(found, next, own, is_next, goes_on);
             self.builder.switch_to_block(is_next);
-            self.keep_hint(found, index);
-            self.builder.ins().jump(hit, &[index.into()]);
+            self.keep_hint(found, next);
+            self.builder.ins().jump(hit, &[range.into()]);
         }
         self.builder.switch_to_block(goes_on);
     }
@@ -291,7 +293,8 @@ impl Access<'_> {
         self.store(new, found, offset::FOUND_ARE_HINTS_NEW);
     }
 
-    /// Where the check's hint is, or the one of all checks if they have none of their own, less [`offset::FOUND_HINTS`].
+    /// Where the check's hint is, or the one of all checks if they have none of their own, less
+    /// [`offset::FOUND_HINTS`].
     fn hint_place(&mut self, found: Value) -> Value {
         if !self.analysis.program.dialect.has_hints() {
             return found;
@@ -299,7 +302,7 @@ impl Access<'_> {
         let shown = self.builder.ins().uextend(I64, self.shown);
         let mask = self.constant(HINTED_SITES as i64 - 1);
         let site = self.builder.ins().band(shown, mask);
-        let slot = self.slot(self.address);
+        let slot = selected_slot(&mut self.builder, self.address);
         let hint = self.builder.ins().iadd(site, slot);
         self.builder.ins().iadd(found, hint)
     }
@@ -344,35 +347,22 @@ impl Access<'_> {
         length: Value,
         resolved: Value,
     ) {
-        // Beyond all lengths if the range begins behind the lowest address; the span is not.
         let lowest = self.builder.ins().isub(distance, own_offset);
-        let span = self.site_half(offset::SITE_SPAN);
-        let end = self.builder.ins().iadd(lowest, span);
-        let within = IntCC::UnsignedLessThanOrEqual;
-        let begins_inside = self.builder.ins().icmp(within, lowest, length);
-        let ends_inside = self.builder.ins().icmp(within, end, length);
-        let is_whole = self.builder.ins().band(begins_inside, ends_inside);
+        let conditions = self.inside(lowest, offset::SITE_SPAN, length);
+        let is_whole = self.builder.ins().band(conditions[0], conditions[1]);
         let none = self.constant(0);
         let left = self.builder.ins().select(is_whole, resolved, none);
-        let left = self.unless_mispredicted(&[begins_inside, ends_inside], left);
+        let left = self.unless_mispredicted(&conditions, left);
         self.store(left, self.context, offset::LEFT_HOST);
     }
 
     /// The entry of the first level for an address: what follows is likely to be in the same
     /// range. It is used with the offsets of a slot's half for loads.
     fn first_level(&mut self, address: Value) -> Value {
-        let slot = self.slot(address);
+        let slot = selected_slot(&mut self.builder, address);
         let half = self.half();
         let place = self.builder.ins().bor(slot, half);
         self.builder.ins().iadd(self.context, place)
-    }
-
-    /// How far behind the first slot the one is that an address selects.
-    fn slot(&mut self, address: Value) -> Value {
-        let slot = self.shifted(address, -i64::from(SLOT_SHIFT));
-        let mask = self.constant(SLOTS as i64 - 1);
-        let slot = self.builder.ins().band(slot, mask);
-        self.shifted(slot, i64::from(SLOT_SIZE_SHIFT))
     }
 
     /// How far behind a slot the half of it is that the site looks at.

@@ -43,16 +43,9 @@ impl FunctionCx<'_> {
 
     /// Goes on at the start of a basic block; ends the CLIF block.
     pub(crate) fn go_to(&mut self, target: BlockId) {
-        match self.jump_target(target) {
-            Some(block) => {
-                self.builder.ins().jump(block, &[]);
-                self.jump_done(target);
-            }
-            None => {
-                let block = self.tail_block(target);
-                self.builder.ins().jump(block, &[]);
-            }
-        }
+        let block = self.edge_block(target);
+        self.builder.ins().jump(block, &[]);
+        self.jump_done(target);
     }
 
     /// A block to branch to on the way to a basic block: that one, or one that will tail-call.

@@ -316,10 +316,7 @@ impl FunctionCx<'_> {
     /// The first slot, if it is not in the context, and how far behind it the one is that a check looks at:
     /// the one that its address selects, or the one that it has found last.
     fn slot(&mut self, address: Value) -> (Option<Value>, Value) {
-        let shift = self.constant(i64::from(SLOT_SHIFT - SLOT_SIZE_SHIFT));
-        let slot = self.builder.ins().ushr(address, shift);
-        let mask = self.constant(((SLOTS - 1) << SLOT_SIZE_SHIFT) as i64);
-        let slot = self.builder.ins().band(slot, mask);
+        let slot = selected_slot(&mut self.builder, address);
         if !self.analysis.program.dialect.has_hints() {
             return (None, slot);
         }
@@ -443,6 +440,17 @@ impl FunctionCx<'_> {
         self.builder.switch_to_block(found);
         resolved
     }
+}
+
+/// How far behind the first slot of the region cache the one is that an address selects.
+pub(crate) fn selected_slot(builder: &mut FunctionBuilder<'_>, address: Value) -> Value {
+    let shift = builder
+        .ins()
+        .iconst(I64, i64::from(SLOT_SHIFT - SLOT_SIZE_SHIFT));
+    let slot = builder.ins().ushr(address, shift);
+    let mask = ((SLOTS - 1) << SLOT_SIZE_SHIFT) as i64;
+    let mask = builder.ins().iconst(I64, mask);
+    builder.ins().band(slot, mask)
 }
 
 /// An entry of the region cache.

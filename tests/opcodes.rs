@@ -283,6 +283,46 @@ fn jumps_on_registers() {
     }
 }
 
+/// What a compiler may take for a choice between two values: constants of all kinds, registers, the ones that
+/// are compared among them.
+#[test]
+fn jumps_over_one_move() {
+    for version in SBPFVersion::ALL {
+        let operands: Vec<u64> = OPERANDS
+            .into_iter()
+            .flat_map(|left| OPERANDS.into_iter().flat_map(move |right| [left, right]))
+            .collect();
+        for (opcode, immediate) in jumps(*version) {
+            let source = if immediate { 0 } else { 2 };
+            let constant = if immediate { -1 } else { 0 };
+            grid_loop(*version, true, &operands, |text| {
+                for (kept, moved) in [(1, 0), (0, 1), (1, 1), (5, -7)] {
+                    text.mov(3, kept);
+                    text.push(opcode, 1, source, 1, constant);
+                    text.mov(3, moved);
+                    text.push(LSH64_IMM, 4, 0, 0, 3);
+                    text.push(XOR64_REG, 4, 3, 0, 0);
+                }
+                for (mov, destination, moved) in [
+                    (MOV64_REG, 3, 1),
+                    (MOV32_REG, 4, 2),
+                    (MOV64_REG, 1, 3),
+                    (MOV64_REG, 2, 2),
+                    (MOV64_REG, 2, 4),
+                ] {
+                    text.push(opcode, 1, source, 1, constant);
+                    text.push(mov, destination, moved, 0, 0);
+                }
+                for register in 2..5 {
+                    text.push(XOR64_REG, 1, register, 0, 0);
+                }
+            })
+            .check()
+            .succeeds();
+        }
+    }
+}
+
 #[test]
 fn jumps_on_immediates() {
     for version in SBPFVersion::ALL {

@@ -8,6 +8,7 @@ use {
         cfg::BlockId,
         checkpoints::{Charge, Checkpoints, calls},
         function::{Analysis, FunctionCx},
+        selection::skipped_move,
         units::UnitId,
     },
     cranelift_codegen::ir::Block,
@@ -24,6 +25,8 @@ pub(crate) struct LocalBlock {
     pub(crate) check: Option<Block>,
     /// What it has to do about the meter.
     pub(crate) charge: Charge,
+    /// The block that its branch skips, see [`crate::selection`].
+    pub(crate) skips: Option<BlockId>,
     /// Where to go when the budget may not last, once something goes there.
     pub(crate) short: Option<Block>,
     /// Jumps to the block that are still to come.
@@ -50,6 +53,7 @@ pub(crate) fn local_blocks(
                 needed: checkpoints.of(block).needed.filter(|_| has_meter),
                 ..checkpoints.of(block)
             },
+            skips: None,
             short: None,
             jumps: 0,
             body_edges: 0,
@@ -75,6 +79,18 @@ pub(crate) fn local_blocks(
         let returns = calls(&analysis.graph, block);
         for next in analysis.graph.block(block).successors() {
             jump(next, returns);
+        }
+    }
+    for &block in &unit.blocks {
+        // A checkpoint has another block in front.
+        let edges = |block| {
+            blocks
+                .get(&block)
+                .map(|local| local.jumps + local.body_edges)
+        };
+        let skips = skipped_move(analysis, unit, block, edges);
+        if let Some(local) = blocks.get_mut(&block) {
+            local.skips = skips;
         }
     }
     blocks

@@ -58,7 +58,7 @@ use {
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable},
     sbpf_runtime::site::{AccessSite, CallSite, RegisterSet},
     std::{
-        collections::{BTreeMap, HashMap},
+        collections::{BTreeMap, HashMap, HashSet},
         ops::Deref,
         sync::Arc,
     },
@@ -313,7 +313,12 @@ impl FunctionCx<'_> {
         let unit = analysis.units.unit(self.unit);
         self.enter_loop(None, unit.entry);
         self.go_to(unit.entry);
-        for &block in &unit.blocks {
+        let skipped: HashSet<_> = self
+            .blocks
+            .values()
+            .filter_map(|local| local.skips)
+            .collect();
+        for &block in unit.blocks.iter().filter(|block| !skipped.contains(block)) {
             self.lower_block(block);
         }
         self.fill_tail_blocks();
@@ -431,6 +436,9 @@ impl FunctionCx<'_> {
         );
         if let Some(callee) = self.analysis.graph.inlined(block) {
             return self.call_inlined(block, at, callee);
+        }
+        if let Some(skipped) = self.blocks[&block].skips {
+            return self.select(at, insn, skipped);
         }
         if (self.blocks[&block].charge.settles || insn.operation == Operation::Exit) && !is_failure
         {

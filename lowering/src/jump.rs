@@ -104,7 +104,8 @@ impl FunctionCx<'_> {
         self.builder.ins().return_call(callee, &arguments);
     }
 
-    fn condition(
+    /// Whether a condition holds, as 0 or 1.
+    pub(crate) fn condition(
         &mut self,
         condition: Condition,
         width: Width,

@@ -38,6 +38,7 @@ pub mod loops;
 mod memory;
 mod meter;
 mod role;
+mod selection;
 pub mod sharing;
 mod shifts;
 mod speculation;

@@ -66,7 +66,7 @@ impl Shift {
 }
 
 /// The number that a value always is.
-fn constant(dfg: &DataFlowGraph, value: Value) -> Option<i64> {
+pub(crate) fn constant(dfg: &DataFlowGraph, value: Value) -> Option<i64> {
     match *made_by(dfg, value)? {
         InstructionData::UnaryImm {
             opcode: Opcode::Iconst,

@@ -9,7 +9,12 @@ use {
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 pub(super) fn workloads() -> Vec<Workload> {
-    vec![xorshift(), linear_congruential(), five_chains()]
+    vec![
+        xorshift(),
+        linear_congruential(),
+        five_chains(),
+        wide_product(),
+    ]
 }
 
 /// One long chain of cheap dependent operations.
@@ -120,5 +125,71 @@ fn five_chains() -> Workload {
             e = e.wrapping_add(e >> 3);
         }
         a ^ b ^ c ^ d ^ e
+    })
+}
+
+/// Products of 128 bits as compilers make them of four of 64: carries go either way, as data has it.
+fn wide_product() -> Workload {
+    const ITERATIONS: u64 = 50_000;
+    const MULTIPLIER: u64 = 0xff51_afd7_ed55_8ccd;
+    let assembly = format!(
+        "
+        entrypoint:
+            lddw r0, {SEED:#x}
+            mov r9, {ITERATIONS}
+        loop:
+            lddw r2, {MULTIPLIER:#x}
+            mov r3, r0
+            lsh r3, 32
+            rsh r3, 32
+            mov r1, r0
+            rsh r1, 32
+            mov r4, r2
+            lsh r4, 32
+            rsh r4, 32
+            rsh r2, 32
+            mov r5, r3
+            mul r5, r4
+            mul r3, r2
+            mul r4, r1
+            mul r1, r2
+            add r3, r4
+            mov r6, 1
+            jlt r3, r4, middle
+            mov r6, 0
+        middle:
+            lsh r6, 32
+            add r1, r6
+            mov r0, r3
+            lsh r0, 32
+            add r0, r5
+            mov r7, 1
+            jlt r0, r5, low
+            mov r7, 0
+        low:
+            rsh r3, 32
+            add r1, r3
+            add r1, r7
+            xor r0, r1
+            add r0, r9
+            add r9, -1
+            jne r9, 0, loop
+            exit
+        "
+    );
+    Workload::new("wide product", Family::Arithmetic, assembly, |_| {
+        let [mut state, multiplier] = black_box([SEED, MULTIPLIER]);
+        let halves = |value: u64| [value & u64::from(u32::MAX), value >> 32];
+        for remaining in (1..=black_box(ITERATIONS)).rev() {
+            let [[low, high], [right_low, right_high]] = [state, multiplier].map(halves);
+            let (middle, carry) = (low * right_high).overflowing_add(high * right_low);
+            let (product, low_carry) = (low * right_low).overflowing_add(middle << 32);
+            let upper = (high * right_high)
+                .wrapping_add(middle >> 32)
+                .wrapping_add(u64::from(carry) << 32)
+                .wrapping_add(u64::from(low_carry));
+            state = (product ^ upper).wrapping_add(remaining);
+        }
+        state
     })
 }

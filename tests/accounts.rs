@@ -121,6 +121,33 @@ fn fields_on_both_sides() {
     assert!(ended_well > 200, "hardly a program ends well: {ended_well}");
 }
 
+/// One check for fields in two regions: what it leaves to the second field must not be an address behind the
+/// first region.
+#[test]
+fn a_check_that_reaches_into_the_next_region() {
+    let text = "
+        entrypoint:
+            ldxw r2, [r7+0]
+            jeq r2, 77, end
+            ldxdw r0, [r7+60]
+            jeq r0, 77, end
+            stxdw [r7+52], r2
+            ldxdw r3, [r7+52]
+            add64 r0, r3
+        end:
+            exit";
+    for version in UNALIGNED_VERSIONS {
+        for gaps in [false, true] {
+            for distance in [20, 36, 40, 84, 206] {
+                let case = Case::assembly(version, text).register(7, MM_INPUT_START + distance);
+                with_accounts_and_gaps(case, LAYOUTS[0], Handler::None, gaps)
+                    .check()
+                    .succeeds();
+            }
+        }
+    }
+}
+
 /// One compiled program on accounts of other numbers and lengths in each run: what it has learnt of one
 /// must not let it into another.
 #[test]

@@ -300,8 +300,8 @@ fn jumps_over_one_move() {
                     text.mov(3, kept);
                     text.push(opcode, 1, source, 1, constant);
                     text.mov(3, moved);
-                    text.push(LSH64_IMM, 4, 0, 0, 3);
-                    text.push(XOR64_REG, 4, 3, 0, 0);
+                    text.push(LSH64_IMM, 5, 0, 0, 3);
+                    text.push(XOR64_REG, 5, 3, 0, 0);
                 }
                 for (mov, destination, moved) in [
                     (MOV64_REG, 3, 1),
@@ -313,7 +313,7 @@ fn jumps_over_one_move() {
                     text.push(opcode, 1, source, 1, constant);
                     text.push(mov, destination, moved, 0, 0);
                 }
-                for register in 2..5 {
+                for register in 2..6 {
                     text.push(XOR64_REG, 1, register, 0, 0);
                 }
             })

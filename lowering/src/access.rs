@@ -12,14 +12,14 @@
 //!       ctx.resolved = address - range.start + range.host
 //!       ctx.left_host = the same if all of the span is inside, else 0
 //!       the first level gets that range, or else the check's hint
-//!   else: access_slow(meter, site)
+//!   else: access_slow(meter, address, site)
 //! ```
 //!
 //! Both functions preserve all registers, so that a miss costs nothing on the usual path.
 
 use {
     crate::{
-        call::{access_callback_signature, access_signature, access_slow_signature, declare},
+        call::{access_callback_signature, access_signature, declare},
         dialect::FrameLayout,
         function::{Analysis, FunctionName, TRUSTED},
         speculation,
@@ -84,12 +84,8 @@ pub(crate) fn lower_access(
 
     let Access { mut builder, .. } = access;
     builder.switch_to_block(slow);
-    let callee = declare(
-        &mut builder,
-        FunctionName::AccessSlow,
-        access_slow_signature(),
-    );
-    builder.ins().call(callee, &[meter, number]);
+    let callee = declare(&mut builder, FunctionName::AccessSlow, access_signature());
+    builder.ins().call(callee, &[meter, address, number]);
     builder.ins().return_(&[]);
     builder.seal_all_blocks();
     builder.finalize(target);
@@ -427,7 +423,7 @@ pub(crate) fn lower_access_slow(
         function,
         frontend,
         FunctionName::AccessSlow,
-        access_slow_signature(),
+        access_signature(),
     );
     let callback = access_callback_signature(target.default_call_conv);
     forward(&mut builder, &parameters, offset::ACCESS, callback);

@@ -428,7 +428,7 @@ impl FunctionCx<'_> {
     }
 }
 
-/// The signature of the function that looks further for the range of a site: the meter, the lowest
+/// The signature of the functions that look further for the range of a site: the meter, the lowest
 /// address, and the site.
 pub(crate) fn access_signature() -> Signature {
     let mut signature = Signature::new(CallConv::PreserveAll);
@@ -436,17 +436,12 @@ pub(crate) fn access_signature() -> Signature {
     signature
 }
 
-/// The signature of what forwards to the access callback.
-pub(crate) fn access_slow_signature() -> Signature {
-    let mut signature = Signature::new(CallConv::PreserveAll);
-    signature.params.extend([I64, I32].map(AbiParam::new));
-    signature
-}
-
 /// The signature of a [`sbpf_runtime::abi::AccessCallback`].
 pub(crate) fn access_callback_signature(convention: CallConv) -> Signature {
     let mut signature = Signature::new(convention);
-    signature.params.extend([I64, I64, I32].map(AbiParam::new));
+    signature
+        .params
+        .extend([I64, I64, I64, I32].map(AbiParam::new));
     signature
 }
 

@@ -360,15 +360,16 @@ impl FunctionCx<'_> {
             reads = reads.union(insn.reads().without(writes));
             writes = writes.union(insn.writes());
         }
-        self.spill(reads);
+        // The callback finds the base from the address, but not the frame that a base may stand for.
+        let base = match group.base {
+            FRAME_POINTER => RegisterSet::EMPTY,
+            base => RegisterSet::of(base),
+        };
+        self.spill(reads.without(base));
         let live = stretch.after.live;
         let dialect = &self.analysis.program.dialect;
         let is_fixed = !dialect.frame_pointer_is_variable();
         let needs_frame = is_fixed && (stretch.after.frame_follows || !dialect.meter);
-        if group.base == FRAME_POINTER {
-            let base = self.register(FRAME_POINTER);
-            self.store_context(base, offset::register(FRAME_POINTER));
-        }
         let number = self.next_access_site();
         let site = self.hidden_number(number);
         self.sites.accesses.push(AccessSite {

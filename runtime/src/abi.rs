@@ -123,9 +123,10 @@ pub const fn instructions_left(meter: i64) -> i64 {
     meter & !DISPLACED
 }
 
-/// Function that generated code calls with the context, the instructions left, and the number of its
-/// site. The meter is second, as it is in functions: it hardly ever has to be moved for the call.
-pub type AccessCallback = unsafe extern "C" fn(Anchor, i64, u32);
+/// Function that generated code calls with the context, the instructions left, the lowest address that its
+/// site accesses, and the number of the site. The meter is second, as it is in functions: it hardly ever has
+/// to be moved for the call.
+pub type AccessCallback = unsafe extern "C" fn(Anchor, i64, u64, u32);
 
 /// Function that generated code calls with the context, the number of its site, and what a callee
 /// returned: the instructions left, negative if the program has ended, and its result.

@@ -2,7 +2,8 @@
 //! gaps, the second level, the access callback.
 //!
 //! ```text
-//! access(meter, address, site):
+//! access(meter, site):
+//!   address = ctx.resolved
 //!   distance = address - ctx.stack_start                        // only for stacks with gaps
 //!   if distance < ctx.stack_span and span bytes from there are in one frame:
 //!     ctx.resolved = ctx.left_host = ctx.stack_host + what they are behind
@@ -12,7 +13,7 @@
 //!       ctx.resolved = address - range.start + range.host
 //!       ctx.left_host = the same if all of the span is inside, else 0
 //!       the first level gets that range, or else the check's hint
-//!   else: access_slow(meter, address, site)
+//!   else: access_slow(meter, site)
 //! ```
 //!
 //! Both functions preserve all registers, so that a miss costs nothing on the usual path.
@@ -52,10 +53,12 @@ pub(crate) fn lower_access(
 ) {
     let (mut builder, parameters) =
         begin(function, frontend, FunctionName::Access, access_signature());
-    let [meter, address, number] = parameters[..] else {
-        unreachable!("`access_signature` has three parameters");
+    let [meter, number] = parameters[..] else {
+        unreachable!("`access_signature` has two parameters");
     };
     let context = builder.ins().get_pinned_reg(I64);
+    let ins = builder.ins();
+    let address = ins.load(I64, TRUSTED, context, offset::RESOLVED);
     let slow = builder.create_block();
     let shown = number;
     let number = match analysis.key {
@@ -85,7 +88,7 @@ pub(crate) fn lower_access(
     let Access { mut builder, .. } = access;
     builder.switch_to_block(slow);
     let callee = declare(&mut builder, FunctionName::AccessSlow, access_signature());
-    builder.ins().call(callee, &[meter, address, number]);
+    builder.ins().call(callee, &[meter, number]);
     builder.ins().return_(&[]);
     builder.seal_all_blocks();
     builder.finalize(target);

@@ -428,20 +428,19 @@ impl FunctionCx<'_> {
     }
 }
 
-/// The signature of the functions that look further for the range of a site: the meter, the lowest
-/// address, and the site.
+/// The signature of the functions that look further for the range of a site: the meter and the site. The lowest
+/// address is in [`sbpf_runtime::abi::Context::resolved`]: as an argument it would be in a certain register of
+/// the machine, which the allocator would free for it on the usual path.
 pub(crate) fn access_signature() -> Signature {
     let mut signature = Signature::new(CallConv::PreserveAll);
-    signature.params.extend([I64, I64, I32].map(AbiParam::new));
+    signature.params.extend([I64, I32].map(AbiParam::new));
     signature
 }
 
 /// The signature of a [`sbpf_runtime::abi::AccessCallback`].
 pub(crate) fn access_callback_signature(convention: CallConv) -> Signature {
     let mut signature = Signature::new(convention);
-    signature
-        .params
-        .extend([I64, I64, I64, I32].map(AbiParam::new));
+    signature.params.extend([I64, I64, I32].map(AbiParam::new));
     signature
 }
 

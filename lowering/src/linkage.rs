@@ -196,7 +196,7 @@ impl FunctionCx<'_> {
     }
 
     /// Calls [`FunctionName::Access`].
-    pub(crate) fn call_access(&mut self, arguments: [Value; 3]) {
+    pub(crate) fn call_access(&mut self, arguments: [Value; 2]) {
         if self.analysis.linkage.table().is_none() {
             let callee = self.callee(FunctionName::Access, RegisterSet::EMPTY);
             self.builder.ins().call(callee, &arguments);

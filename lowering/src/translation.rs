@@ -386,7 +386,8 @@ impl FunctionCx<'_> {
             resume: stretch.resume,
         });
         let meter = self.meter();
-        self.call_access([meter, address, site]);
+        self.store_context(address, offset::RESOLVED);
+        self.call_access([meter, site]);
         let resolved = self.load_context(I64, offset::RESOLVED);
         // A cold block of its own: an edge to where the usual way goes on would have its moves there.
         let found = self.cold_block(Role::Found { pc: at.pc });

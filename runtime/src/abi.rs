@@ -123,10 +123,10 @@ pub const fn instructions_left(meter: i64) -> i64 {
     meter & !DISPLACED
 }
 
-/// Function that generated code calls with the context, the instructions left, the lowest address that its
-/// site accesses, and the number of the site. The meter is second, as it is in functions: it hardly ever has
-/// to be moved for the call.
-pub type AccessCallback = unsafe extern "C" fn(Anchor, i64, u64, u32);
+/// Function that generated code calls with the context, the instructions left, and the number of its
+/// site. The lowest address that the site accesses is in [`Context::resolved`]. The meter is second, as it is in
+/// functions: it hardly ever has to be moved for the call.
+pub type AccessCallback = unsafe extern "C" fn(Anchor, i64, u32);
 
 /// Function that generated code calls with the context, the number of its site, and what a callee
 /// returned: the instructions left, negative if the program has ended, and its result.
@@ -173,7 +173,9 @@ pub struct Context {
     pub frame: u64,
     /// With fixed frames `r10 = frame_bias + frame * stride`, in wrapping arithmetic.
     pub frame_bias: u64,
-    /// Host address found by the access callback, good for what the site's own instructions access; 0 when it executed the stretch itself, or [`LEAVE`].
+    /// Going into the access callback, the lowest address that the site accesses. Coming back, the host
+    /// address of it, good for what the site's own instructions access; 0 when the callback executed the
+    /// stretch itself, or [`LEAVE`].
     pub resolved: u64,
     /// The first level of the region cache, by the upper half of an address.
     pub slots: [Slot; SLOTS],

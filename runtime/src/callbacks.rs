@@ -46,12 +46,7 @@ unsafe fn with_run<H: Host, R>(
 ///
 /// # Safety
 /// See [`with_run`].
-pub(crate) unsafe extern "C" fn access<H: Host>(
-    anchor: Anchor,
-    meter: i64,
-    address: u64,
-    site: u32,
-) {
+pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site: u32) {
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
@@ -59,6 +54,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(
             run.restore_frame_pointer();
             let base = (i32::from(site.base) - offset::register(0)) as usize / size_of::<u64>();
             // Generated code shows the address in place of the register.
+            let address = run.context.resolved;
             run.context.registers[base] = address.wrapping_sub(i64::from(site.low) as u64);
             let own = address.wrapping_add(u64::from(site.own_offset));
             let left = instructions_left(meter) - i64::from(site.spent);

@@ -210,12 +210,12 @@ unsafe fn session<'a>(anchor: Anchor) -> (&'a mut Context, &'a mut Session) {
 ///
 /// # Safety
 /// As [`session`].
-pub(crate) unsafe fn access(anchor: Anchor, meter: i64, address: u64, site: u32) {
+pub(crate) unsafe fn access(anchor: Anchor, meter: i64, site: u32) {
     assert!(meter >= 0, "no site comes behind the end of a budget");
     // SAFETY: passed on to the caller.
     let (context, session) = unsafe { session(anchor) };
     let site = session.generated.access_sites()[site as usize];
-    let offset = address.wrapping_sub(MM_INPUT_START);
+    let offset = context.resolved.wrapping_sub(MM_INPUT_START);
     assert!(offset + u64::from(site.span) <= size_of_val(&*session.memory) as u64);
     session.events.push(Event::Access {
         pc: site.pc,

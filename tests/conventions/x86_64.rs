@@ -172,7 +172,7 @@ macro_rules! callbacks {
         mod $module {
             use super::*;
 
-            callback!($abi, access(anchor: Anchor, meter: i64, address: u64, site: u32), $enter, $leave, "mov rax, rcx");
+            callback!($abi, access(anchor: Anchor, meter: i64, site: u32), $enter, $leave, "mov rax, rcx");
             callback!($abi, unwind(anchor: Anchor, site: u32, meter: i64, result: u64), $enter, $leave, "mov rax, rcx");
             callback!(
                 $abi,

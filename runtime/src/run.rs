@@ -416,6 +416,9 @@ impl<'p, H: Host> Run<'p, H> {
                 cache.insert(&mut context.found, range);
             }
         });
+        if has_hints {
+            cache.begun();
+        }
         self.is_touched |= has_silent_lookups(&self.context);
     }
 }

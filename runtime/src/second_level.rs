@@ -23,6 +23,9 @@ struct Spare {
     found: Found,
     /// What has learnt the hints; only compared.
     owner: *const Learnt,
+    /// How many ranges an execution before has left. Generated code must not see them; but as most are likely
+    /// to be the next execution's as well, they are compared with those before they are removed.
+    left: usize,
 }
 
 /// Misses of the first level before there is a second one: what a program misses once or twice
@@ -45,7 +48,8 @@ impl SecondLevel {
         is_frequent
     }
 
-    /// Prepares for a program whose checks have hints.
+    /// Prepares for a program whose checks have hints. Ranges that were left by another execution are there
+    /// until [`Self::begun`].
     pub(crate) fn begin(&mut self, shown: &mut *const Found, learnt: &Learnt) {
         let spare = self.found.get_or_insert_with(spare);
         if !ptr::eq(spare.owner, learnt) {
@@ -54,6 +58,13 @@ impl SecondLevel {
         }
         spare.found.are_hints_new = 0;
         *shown = &raw const spare.found;
+    }
+
+    /// Removes what another execution has left, once the ranges of this one are there.
+    pub(crate) fn begun(&mut self) {
+        if let Some(spare) = &mut self.found {
+            spare.remove_left(self.count);
+        }
     }
 
     /// Lets later runs know the hints.
@@ -74,7 +85,12 @@ impl SecondLevel {
         if range.length > LONGEST || range.start == u64::MAX {
             return;
         }
-        let found = &mut self.found.get_or_insert_with(spare).found;
+        let spare = self.found.get_or_insert_with(|| {
+            let mut spare = spare();
+            spare.remove_left(0);
+            spare
+        });
+        let (found, left) = (&mut spare.found, spare.left);
         let count = &mut self.count;
         let starts = &found.starts[..*count];
         let place = match starts.last() {
@@ -84,7 +100,8 @@ impl SecondLevel {
             }
             _ => *count,
         };
-        if found.starts.get(place) != Some(&range.start) {
+        let is_last = place == *count;
+        if is_last || found.starts[place] != range.start {
             if *count == FOUND {
                 // More than fit: those that the program works with now will come back.
                 empty(found, *count);
@@ -96,10 +113,12 @@ impl SecondLevel {
                 found.slots.copy_within(place..*count, place + 1);
             }
             *count += 1;
-            found.reach = (*count as u64).next_power_of_two() / 2;
+            found.reach = reach(*count);
         }
         found.starts[place] = range.start;
-        found.slots[place].set(&range);
+        if !(is_last && place < left && found.slots[place].is_set(&range)) {
+            found.slots[place].set(&range);
+        }
         *shown = &raw const *found;
     }
 
@@ -114,8 +133,8 @@ impl SecondLevel {
 
 impl Drop for SecondLevel {
     fn drop(&mut self) {
-        self.clear();
-        if let Some(spare) = self.found.take() {
+        if let Some(mut spare) = self.found.take() {
+            spare.left = spare.left.max(self.count);
             // Where the thread is about to end, nobody needs it.
             let _ = SPARE.try_with(|place| place.set(Some(spare)));
         }
@@ -123,11 +142,28 @@ impl Drop for SecondLevel {
 }
 
 thread_local! {
-    /// An empty second level that the next execution takes: allocating one takes longer than filling it.
+    /// A second level that the next execution takes: allocating one takes longer than filling it.
     static SPARE: Cell<Option<Box<Spare>>> = const { Cell::new(None) };
 
     /// Executions that have found better hints.
     static TURNS: Cell<u32> = const { Cell::new(0) };
+}
+
+impl Spare {
+    /// Removes what another execution has left behind the first `count` ranges.
+    fn remove_left(&mut self, count: usize) {
+        let left = std::mem::take(&mut self.left);
+        if let Some(starts) = self.found.starts.get_mut(count..left) {
+            starts.fill(u64::MAX);
+            self.found.slots[count..left].fill(Slot::default());
+        }
+        self.found.reach = reach(count);
+    }
+}
+
+/// [`Found::reach`] for so many ranges.
+fn reach(count: usize) -> u64 {
+    (count as u64).next_power_of_two() / 2
 }
 
 fn spare() -> Box<Spare> {
@@ -142,6 +178,7 @@ fn spare() -> Box<Spare> {
                 are_hints_new: 0,
             },
             owner: ptr::null(),
+            left: 0,
         })
     })
 }
@@ -228,6 +265,7 @@ mod tests {
         drop(level);
         let mut next = SecondLevel::default();
         next.begin(&mut shown, &learnt);
+        next.begun();
         assert_eq!(ranges(&next), []);
         let hint = |level: &SecondLevel| level.found.as_ref().map(|spare| spare.found.hints[7]);
         assert_eq!(hint(&next), Some(9));
@@ -244,6 +282,41 @@ mod tests {
             begins.join()
         });
         assert_eq!(elsewhere.ok().flatten(), Some(9));
+    }
+
+    #[test]
+    fn what_another_execution_has_left_is_replaced() {
+        let learnt = Learnt::with_hints();
+        let mut shown = ptr::null();
+        let mut level = SecondLevel::default();
+        level.begin(&mut shown, &learnt);
+        for start in [10, 20, 30, 40] {
+            level.insert(&mut shown, range(start, 10));
+        }
+        level.begun();
+        drop(level);
+        let mut next = SecondLevel::default();
+        next.begin(&mut shown, &learnt);
+        next.insert(&mut shown, range(10, 10));
+        let moved = Range {
+            host: 99,
+            ..range(20, 10)
+        };
+        let locked = Range {
+            writable: false,
+            ..range(30, 10)
+        };
+        next.insert(&mut shown, moved);
+        next.insert(&mut shown, locked);
+        next.begun();
+        assert_eq!(ranges(&next), [(10, 10, 10), (20, 10, 10), (30, 10, 0)]);
+        let slots = next.found.as_ref().map(|spare| &spare.found.slots);
+        assert_eq!(slots.map(|slots| slots[1].load.host), Some(99));
+        drop(next);
+        // Without hints there is no beginning.
+        let mut other = SecondLevel::default();
+        other.insert(&mut shown, range(20, 10));
+        assert_eq!(ranges(&other), [(20, 10, 10)]);
     }
 
     #[test]

@@ -36,6 +36,16 @@ impl Slot {
             self.store = Translation::default();
         }
     }
+
+    /// Whether this is what [`Self::set`] makes it.
+    #[inline]
+    pub(crate) fn is_set(&self, range: &Range) -> bool {
+        let written = if range.writable { range.length } else { 0 };
+        let lengths = [self.load.limits[0], self.store.limits[0]];
+        self.load.start == range.start
+            && self.load.host == range.host
+            && lengths == [range.length, written]
+    }
 }
 
 /// Makes `translation` that of `range`.

@@ -53,10 +53,14 @@ fn grid_loop(
 
 /// All pairs of edge operands that `binary` has a result for.
 fn pairs(binary: &Binary) -> Vec<u64> {
+    pairs_where(|left, right| binary.has_result(left, right))
+}
+
+fn pairs_where(is_wanted: impl Fn(u64, u64) -> bool) -> Vec<u64> {
     let mut pairs = Vec::new();
     for left in OPERANDS {
         for right in OPERANDS {
-            if binary.has_result(left, right) {
+            if is_wanted(left, right) {
                 pairs.extend([left, right]);
             }
         }
@@ -263,12 +267,7 @@ fn constants() {
 #[test]
 fn jumps_on_registers() {
     for version in SBPFVersion::ALL {
-        let mut operands = Vec::new();
-        for left in OPERANDS {
-            for right in OPERANDS {
-                operands.extend([left, right]);
-            }
-        }
+        let operands = pairs_where(|_, _| true);
         for (opcode, _) in jumps(*version)
             .into_iter()
             .filter(|(_, immediate)| !immediate)
@@ -288,10 +287,7 @@ fn jumps_on_registers() {
 #[test]
 fn jumps_over_one_move() {
     for version in SBPFVersion::ALL {
-        let operands: Vec<u64> = OPERANDS
-            .into_iter()
-            .flat_map(|left| OPERANDS.into_iter().flat_map(move |right| [left, right]))
-            .collect();
+        let operands = pairs_where(|_, _| true);
         for (opcode, immediate) in jumps(*version) {
             let source = if immediate { 0 } else { 2 };
             let constant = if immediate { -1 } else { 0 };

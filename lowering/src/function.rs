@@ -58,7 +58,7 @@ use {
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable},
     sbpf_runtime::site::{AccessSite, CallSite, RegisterSet},
     std::{
-        collections::{BTreeMap, HashMap, HashSet},
+        collections::{BTreeMap, HashMap},
         ops::Deref,
         sync::Arc,
     },
@@ -313,13 +313,13 @@ impl FunctionCx<'_> {
         let unit = analysis.units.unit(self.unit);
         self.enter_loop(None, unit.entry);
         self.go_to(unit.entry);
-        let skipped: HashSet<_> = self
-            .blocks
-            .values()
-            .filter_map(|local| local.skips)
-            .collect();
-        for &block in unit.blocks.iter().filter(|block| !skipped.contains(block)) {
-            self.lower_block(block);
+        // What a branch skips comes right behind it.
+        let mut skipped = None;
+        for &block in &unit.blocks {
+            if skipped != Some(block) {
+                self.lower_block(block);
+                skipped = self.blocks[&block].skips;
+            }
         }
         self.fill_tail_blocks();
         self.fill_short_blocks();

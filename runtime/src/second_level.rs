@@ -104,7 +104,7 @@ impl SecondLevel {
         if is_last || found.starts[place] != range.start {
             if *count == FOUND {
                 // More than fit: those that the program works with now will come back.
-                empty(found, *count);
+                remove(found, 0, *count);
                 *count = 0;
                 return self.insert(shown, range);
             }
@@ -125,7 +125,7 @@ impl SecondLevel {
     /// Drops all ranges.
     pub(crate) fn clear(&mut self) {
         if let Some(spare) = &mut self.found {
-            empty(&mut spare.found, self.count);
+            remove(&mut spare.found, 0, self.count);
             self.count = 0;
         }
     }
@@ -152,12 +152,8 @@ thread_local! {
 impl Spare {
     /// Removes what another execution has left behind the first `count` ranges.
     fn remove_left(&mut self, count: usize) {
-        let left = std::mem::take(&mut self.left);
-        if let Some(starts) = self.found.starts.get_mut(count..left) {
-            starts.fill(u64::MAX);
-            self.found.slots[count..left].fill(Slot::default());
-        }
-        self.found.reach = reach(count);
+        let left = std::mem::take(&mut self.left).max(count);
+        remove(&mut self.found, count, left);
     }
 }
 
@@ -183,11 +179,11 @@ fn spare() -> Box<Spare> {
     })
 }
 
-/// Removes the first `count` ranges, which are all.
-fn empty(found: &mut Found, count: usize) {
-    found.starts[..count].fill(u64::MAX);
-    found.slots[..count].fill(Slot::default());
-    found.reach = 0;
+/// Removes all ranges behind the first `kept`, of `count` that there are.
+fn remove(found: &mut Found, kept: usize, count: usize) {
+    found.starts[kept..count].fill(u64::MAX);
+    found.slots[kept..count].fill(Slot::default());
+    found.reach = reach(kept);
 }
 
 #[cfg(test)]

@@ -474,6 +474,71 @@ fn short_functions() {
     }
 }
 
+/// Functions that return at once for some arguments: in loops, recursive, at every depth that is allowed, with
+/// registers of their own under the names of their caller's.
+#[test]
+fn early_returns() {
+    const CONDITIONS: [&str; 9] = [
+        "jeq", "jne", "jset", "jlt", "jge", "jgt", "jsle", "jsgt", "jle",
+    ];
+    let mut random = ChaCha8Rng::seed_from_u64(0x0ea7_14e7);
+    for _ in 0..120 {
+        for version in SBPFVersion::ALL {
+            let computes = |random: &mut ChaCha8Rng| {
+                let lines = (0..random.random_range(0..4)).map(|_| {
+                    let (to, from) = (random.random_range(0..9), random.random_range(0..9));
+                    match random.random_range(0..4) {
+                        0 => format!("add64 r{to}, {}\n", random.random_range(-3..4)),
+                        1 => format!("xor32 r{to}, {}\n", random.random_range(0..4)),
+                        2 => format!("mov64 r{to}, r{from}\n"),
+                        _ => format!("sub64 r{to}, r{from}\n"),
+                    }
+                });
+                lines.collect::<String>()
+            };
+            let mut text = String::from("entrypoint:\nmov64 r9, 5\nagain:\n");
+            for line in 0..random.random_range(1..4) {
+                let argument = random.random_range(1..4);
+                text += &format!("mov64 r{argument}, r9\n{}", computes(&mut random));
+                if random.random() {
+                    let register = random.random_range(0..9);
+                    text += &format!("jsgt r{register}, 1, line_{line}\n");
+                }
+                let callee = random.random_range(0..3);
+                text += &format!("call function_{callee}\nline_{line}:\n");
+            }
+            for register in 1..9 {
+                text += &format!("add64 r0, r{register}\n");
+            }
+            text += "mov64 r6, r0\nadd64 r9, -1\njsgt r9, 0, again\nmov64 r0, r6\nexit\n";
+            for function in 0..3 {
+                let condition = CONDITIONS[random.random_range(0..CONDITIONS.len())];
+                let (left, right) = (random.random_range(0..9), random.random_range(0..9));
+                let right = match random.random() {
+                    true => format!("r{right}"),
+                    false => format!("{}", random.random_range(-1..4)),
+                };
+                let [start, returns, before, behind] = [(); 4].map(|()| computes(&mut random));
+                let callee = random.random_range(0..3);
+                let rest = format!("{before}call function_{callee}\n{behind}exit\n");
+                let returns = format!("{returns}exit\n");
+                let (next, target) = match random.random() {
+                    true => (rest, returns),
+                    false => (returns, rest),
+                };
+                text += &format!(
+                    "function_{function}:\n{start}{condition} r{left}, {right}, target_{function}\n\
+                     {next}target_{function}:\n{target}"
+                );
+            }
+            Case::assembly(*version, text)
+                .configure(|config| config.max_call_depth = random.random_range(1..5))
+                .budget(300)
+                .check();
+        }
+    }
+}
+
 /// The call's own registers as its target and arguments; calls in both arms of a branch.
 #[test]
 fn calls_in_branches() {

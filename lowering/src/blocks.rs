@@ -79,6 +79,9 @@ pub(crate) fn local_blocks(
         let returns = calls(&analysis.graph, block);
         for next in analysis.graph.block(block).successors() {
             jump(next, returns);
+            if analysis.graph.early_return(block).is_some() {
+                jump(next, false);
+            }
         }
     }
     for &block in &unit.blocks {

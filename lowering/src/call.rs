@@ -301,7 +301,7 @@ impl FunctionCx<'_> {
     }
 
     /// The frame value of a callee, which checks the call depth by itself.
-    fn next_frame(&mut self) -> Value {
+    pub(crate) fn next_frame(&mut self) -> Value {
         let step = match self.analysis.program.dialect.frames {
             FrameLayout::Fixed { size, .. } => i64::from(size),
             FrameLayout::Manual => 1,
@@ -330,7 +330,7 @@ impl FunctionCx<'_> {
         self.raise_if(is_exceeded, at, Exception::EnteredTooDeep);
     }
 
-    fn is_too_deep(&mut self, frame: Value) -> Value {
+    pub(crate) fn is_too_deep(&mut self, frame: Value) -> Value {
         let limit = self.load_context(I64, offset::FRAME_LIMIT);
         self.builder.ins().icmp(IntCC::Equal, frame, limit)
     }

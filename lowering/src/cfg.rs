@@ -7,6 +7,7 @@
 use {
     crate::{
         decode::{Program, decode},
+        early_returns::EarlyReturn,
         error::LoweringError,
         insn::{Arithmetic, Insn, Operand, Operation},
     },
@@ -59,6 +60,8 @@ pub struct Graph {
     pub starts: Vec<BlockId>,
     /// Functions in place of their calls, by the block that a call ends, see `inlining`.
     pub(crate) inlined: HashMap<BlockId, BlockId>,
+    /// How calls may return early, by the block that a call ends.
+    pub(crate) early_returns: HashMap<BlockId, EarlyReturn>,
     insns: Vec<Option<Insn>>,
     block_at: Vec<u32>,
 }
@@ -119,10 +122,17 @@ impl Graph {
         self.inlined.get(&id).copied()
     }
 
-    /// Instructions from the start of a block to its end, those of an inlined function included.
+    /// How the call at the end of a block may return early.
+    pub(crate) fn early_return(&self, id: BlockId) -> Option<EarlyReturn> {
+        self.early_returns.get(&id).copied()
+    }
+
+    /// Instructions from the start of a block to its end, those of a function in place of its call, or of
+    /// one that returns early, included.
     pub fn cost(&self, id: BlockId) -> u32 {
         let inlined = self.inlined(id).map_or(0, |callee| self.block(callee).cost);
-        self.block(id).cost + inlined
+        let early = self.early_return(id).map_or(0, |early| early.cost(self));
+        self.block(id).cost + inlined + early
     }
 
     /// The block that starts at `pc`.
@@ -305,6 +315,7 @@ impl<'p> Discovery<'p> {
             blocks,
             starts,
             inlined: HashMap::new(),
+            early_returns: HashMap::new(),
             insns: self.insns,
             block_at,
         }

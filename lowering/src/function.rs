@@ -437,6 +437,9 @@ impl FunctionCx<'_> {
         if let Some(callee) = self.analysis.graph.inlined(block) {
             return self.call_inlined(block, at, callee);
         }
+        if let Some(early) = self.analysis.graph.early_return(block) {
+            self.return_early(block, at, early);
+        }
         if let Some(skipped) = self.blocks[&block].skips {
             return self.select(at, insn, skipped);
         }

@@ -20,24 +20,39 @@ use {
 };
 
 /// The most instructions of a function that is inlined, its `exit` included.
-const LONGEST: u32 = 12;
+pub(crate) const LONGEST: u32 = 12;
 
 /// All calls together may add this part of a program's instructions, or so many.
 const MAX_GROWTH: (u32, u32) = (8, 1000);
 
+/// What calls may still add to a program.
+pub(crate) struct Growth(u32);
+
+impl Growth {
+    pub(crate) fn of(graph: &Graph) -> Self {
+        let instructions: u32 = graph.blocks.iter().map(|block| block.cost).sum();
+        Self((instructions / MAX_GROWTH.0).max(MAX_GROWTH.1))
+    }
+
+    /// Adds so many instructions, if they are not too many.
+    pub(crate) fn admits(&mut self, instructions: u32) -> bool {
+        let left = self.0.checked_sub(instructions);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
+
 /// The calls that are inlined, by the block that they end: the block that is the function.
 pub(crate) fn choose(graph: &Graph, units: &Units) -> HashMap<BlockId, BlockId> {
-    let instructions: u32 = graph.blocks.iter().map(|block| block.cost).sum();
-    let mut left = (instructions / MAX_GROWTH.0).max(MAX_GROWTH.1);
+    let mut growth = Growth::of(graph);
     let mut chosen = HashMap::new();
     for block in graph.ids() {
         let callee = graph.callee(block);
         let Some(callee) = callee.filter(|callee| is_short(graph, units, *callee)) else {
             continue;
         };
-        match left.checked_sub(graph.block(callee).cost) {
-            Some(rest) => left = rest,
-            None => break,
+        if !growth.admits(graph.block(callee).cost) {
+            break;
         }
         chosen.insert(block, callee);
     }
@@ -54,12 +69,12 @@ fn is_short(graph: &Graph, units: &Units, callee: BlockId) -> bool {
 }
 
 /// The instructions of a block without its terminator.
-fn body(graph: &Graph, block: BlockId) -> impl Iterator<Item = (u32, &Insn)> {
+pub(crate) fn body(graph: &Graph, block: BlockId) -> impl Iterator<Item = (u32, &Insn)> {
     graph.insns(block).filter(|(_, insn)| !insn.ends_block())
 }
 
 /// Whether an instruction only computes a register, and can't fail.
-fn computes(insn: &Insn) -> bool {
+pub(crate) fn computes(insn: &Insn) -> bool {
     matches!(
         insn.operation,
         Operation::Arithmetic(..)

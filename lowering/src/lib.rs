@@ -23,6 +23,7 @@ pub mod decode;
 pub mod dialect;
 mod div;
 pub mod dominators;
+mod early_returns;
 pub mod effort;
 pub mod error;
 mod exception;
@@ -78,6 +79,7 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
     effort::check(&graph, &program.dialect)?;
     let units = Units::partition(&graph);
     graph.inlined = inlining::choose(&graph, &units);
+    graph.early_returns = early_returns::choose(&graph);
     let liveness = Liveness::compute(&graph, &program.dialect);
     let is_outermost = outermost(&graph, &units);
     let is_called = called(&graph, &units);

@@ -107,6 +107,11 @@ pub enum Role {
         /// The call.
         pc: u32,
     },
+    /// A function would return at once.
+    ReturnsEarly {
+        /// The call.
+        pc: u32,
+    },
     /// A function in place of its call.
     Inlined {
         /// The call.
@@ -189,6 +194,7 @@ impl fmt::Display for Role {
             Self::Unlikely { pc } => write!(f, "unexpected target at pc {pc}"),
             Self::CallBack { pc } => write!(f, "through the runtime at pc {pc}"),
             Self::Called { pc } => write!(f, "called at pc {pc}"),
+            Self::ReturnsEarly { pc } => write!(f, "returns early at pc {pc}"),
             Self::Inlined { pc } => write!(f, "inlined at pc {pc}"),
             Self::SpecialDivisor => f.write_str("division by 0 or -1"),
             Self::Unaligned => f.write_str("atomic operation on unaligned memory"),
@@ -231,6 +237,7 @@ impl Role {
             | Self::Unlikely { pc }
             | Self::CallBack { pc }
             | Self::Called { pc }
+            | Self::ReturnsEarly { pc }
             | Self::Inlined { pc }
             | Self::Uncompiled { pc }
             | Self::Compiled { pc }

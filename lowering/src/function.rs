@@ -445,7 +445,11 @@ impl FunctionCx<'_> {
         }
         if (self.blocks[&block].charge.settles || insn.operation == Operation::Exit) && !is_failure
         {
-            self.pay(at.spent as u32 + 1);
+            let count = at.spent as u32 + 1;
+            match insn.operation {
+                Operation::Jump { .. } | Operation::Branch { .. } => self.pay(count),
+                operation => self.pay_and_hand_over(count, operation == Operation::Exit),
+            }
             at.spent = -1;
         }
         match insn.operation {

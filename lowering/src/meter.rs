@@ -50,6 +50,25 @@ impl FunctionCx<'_> {
         self.set_meter(rest);
     }
 
+    /// [`Self::pay`] where the meter is handed over next: to the caller, or else to what is called.
+    ///
+    /// It is passed in one register of the machine and returned in another. x86_64 can add from one into the
+    /// other, but subtracts in place: what a loop pays and what is paid behind it would be in one register,
+    /// and the meter would have to move there and back in every turn. Where it is in the right one already,
+    /// a subtraction takes less code.
+    pub(crate) fn pay_and_hand_over(&mut self, count: u32, to_caller: bool) {
+        let meter = self.meter();
+        let dfg = &self.builder.func.dfg;
+        let origin = dfg.value_def(dfg.resolve_aliases(meter)).inst();
+        let is_returned = origin.is_some_and(|inst| dfg.insts[inst].opcode().is_call());
+        if count == 0 || !self.analysis.program.dialect.meter || is_returned == to_caller {
+            return self.pay(count);
+        }
+        let count = self.chosen(Width::W64, -i64::from(count));
+        let rest = self.builder.ins().iadd(meter, count);
+        self.set_meter(rest);
+    }
+
     /// The block to go to when the meter does not cover the way from `id` to the next checkpoints.
     pub(crate) fn short_block(&mut self, id: BlockId) -> Block {
         if let Some(short) = self.blocks.get(&id).and_then(|local| local.short) {

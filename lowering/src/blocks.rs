@@ -27,12 +27,17 @@ pub(crate) struct LocalBlock {
     pub(crate) charge: Charge,
     /// The block that its branch skips, see [`crate::selection`].
     pub(crate) skips: Option<BlockId>,
+    /// What decides about turns without checks, in front of a loop whose turns are counted: the loop is
+    /// entered there.
+    pub(crate) entry: Option<Block>,
     /// Where to go when the budget may not last, once something goes there.
     pub(crate) short: Option<Block>,
     /// Jumps to the block that are still to come.
     jumps: u32,
     /// Edges to the body that are still to come.
     body_edges: u32,
+    /// Ways into a loop whose turns are counted that are still to come.
+    entries: u32,
 }
 
 /// Creates the CLIF blocks of a unit's basic blocks.
@@ -54,16 +59,25 @@ pub(crate) fn local_blocks(
                 ..checkpoints.of(block)
             },
             skips: None,
+            entry: None,
             short: None,
             jumps: 0,
             body_edges: 0,
+            entries: 0,
         };
         blocks.insert(block, local);
     }
-    let mut jump = |target: BlockId, returns: bool| {
+    let is_counted = |block: BlockId| {
+        !analysis.guards_speculation && analysis.graph.counted_loops.contains_key(&block)
+    };
+    let mut jump = |from: Option<BlockId>, target: BlockId, returns: bool| {
         let Some(local) = blocks.get_mut(&target) else {
             return;
         };
+        if is_counted(target) && from != Some(target) {
+            local.entries += 1;
+            return;
+        }
         if local.charge.needed.is_none() || returns {
             local.body_edges += 1;
             return;
@@ -74,14 +88,26 @@ pub(crate) fn local_blocks(
             local.body_edges += 1;
         }
     };
-    jump(unit.entry, false);
+    jump(None, unit.entry, false);
     for &block in &unit.blocks {
         let returns = calls(&analysis.graph, block);
         for next in analysis.graph.block(block).successors() {
-            jump(next, returns);
+            jump(Some(block), next, returns);
             if analysis.graph.early_return(block).is_some() {
-                jump(next, false);
+                jump(Some(block), next, false);
             }
+        }
+    }
+    for &block in unit.blocks.iter().filter(|block| is_counted(**block)) {
+        // From where the turns are counted there are ways into the loop as it is, and behind it.
+        jump(Some(block), block, false);
+        if let Some(next) = analysis.graph.block(block).successors[0] {
+            jump(Some(block), next, false);
+        }
+    }
+    for block in unit.blocks.iter().filter(|block| is_counted(**block)) {
+        if let Some(local) = blocks.get_mut(block) {
+            local.entry = Some(builder.create_block());
         }
     }
     for &block in &unit.blocks {
@@ -89,7 +115,7 @@ pub(crate) fn local_blocks(
         let edges = |block| {
             blocks
                 .get(&block)
-                .map(|local| local.jumps + local.body_edges)
+                .map(|local| local.jumps + local.body_edges + local.entries)
         };
         let skips = skipped_move(analysis, unit, block, edges);
         if let Some(local) = blocks.get_mut(&block) {
@@ -103,12 +129,32 @@ impl FunctionCx<'_> {
     /// The CLIF block for jumps to a basic block, if it belongs to this unit.
     pub(crate) fn jump_target(&self, id: BlockId) -> Option<Block> {
         let local = self.blocks.get(&id)?;
-        Some(local.check.unwrap_or(local.body))
+        Some(local.entry.or(local.check).unwrap_or(local.body))
+    }
+
+    /// The CLIF block at which a turn of the loop that a block is starts.
+    pub(crate) fn loop_start(&self, id: BlockId) -> Block {
+        let local = self.blocks[&id];
+        local.check.unwrap_or(local.body)
     }
 
     /// Notes that a jump to a block of this unit has been emitted. After the last one its SSA
     /// values can be completed.
     pub(crate) fn jump_done(&mut self, id: BlockId) {
+        let Some(local) = self.blocks.get_mut(&id) else {
+            return;
+        };
+        let Some(entry) = local.entry else {
+            return self.loop_start_done(id);
+        };
+        local.entries -= 1;
+        if local.entries == 0 {
+            self.builder.seal_block(entry);
+        }
+    }
+
+    /// Notes that a jump to [`Self::loop_start`] of a block of this unit has been emitted.
+    pub(crate) fn loop_start_done(&mut self, id: BlockId) {
         let Some(local) = self.blocks.get_mut(&id) else {
             return;
         };

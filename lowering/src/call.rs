@@ -369,7 +369,10 @@ impl FunctionCx<'_> {
         let Some(next) = self.analysis.graph.block(block).successors[0] else {
             unreachable!("`Graph` makes a block behind every call")
         };
-        let needed = |local: &LocalBlock| Some((local.body, local.charge.needed?));
+        let needed = |local: &LocalBlock| match local.entry {
+            Some(_) => None,
+            None => Some((local.body, local.charge.needed?)),
+        };
         let checkpoint = self.blocks.get(&next).and_then(needed);
         let meter = self.meter();
         match checkpoint {
@@ -391,12 +394,14 @@ impl FunctionCx<'_> {
 
     /// Goes to the block behind a call where there is no check to make.
     fn returned_to(&mut self, next: BlockId) {
-        match self.blocks.get(&next).map(|local| local.body) {
-            Some(body) => {
+        match self.blocks.get(&next) {
+            Some(&LocalBlock {
+                body, entry: None, ..
+            }) => {
                 self.builder.ins().jump(body, &[]);
                 self.body_edge_done(next);
             }
-            None => self.go_to(next),
+            _ => self.go_to(next),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use {
     crate::{
+        counted_loops::CountedLoop,
         decode::{Program, decode},
         early_returns::EarlyReturn,
         error::LoweringError,
@@ -62,6 +63,8 @@ pub struct Graph {
     pub(crate) inlined: HashMap<BlockId, BlockId>,
     /// How calls may return early, by the block that a call ends.
     pub(crate) early_returns: HashMap<BlockId, EarlyReturn>,
+    /// Loops whose turns are counted, by their block.
+    pub(crate) counted_loops: HashMap<BlockId, CountedLoop>,
     insns: Vec<Option<Insn>>,
     block_at: Vec<u32>,
 }
@@ -316,6 +319,7 @@ impl<'p> Discovery<'p> {
             starts,
             inlined: HashMap::new(),
             early_returns: HashMap::new(),
+            counted_loops: HashMap::new(),
             insns: self.insns,
             block_at,
         }

@@ -330,6 +330,9 @@ impl FunctionCx<'_> {
     /// its group, the instruction itself, the end of its stretch.
     fn lower_block(&mut self, id: BlockId) {
         let analysis = self.analysis;
+        if let Some(counted) = analysis.graph.counted_loops.get(&id) {
+            self.lower_counted(id, counted);
+        }
         self.check_meter(id);
         let LocalBlock { body, charge, .. } = self.blocks[&id];
         self.builder.switch_to_block(body);
@@ -473,7 +476,7 @@ impl FunctionCx<'_> {
     }
 
     /// Prepares the loops that control may enter behind a basic block.
-    fn enter_loops(&mut self, from: BlockId) {
+    pub(crate) fn enter_loops(&mut self, from: BlockId) {
         for next in self.analysis.graph.block(from).successors() {
             self.enter_loop(Some(from), next);
         }

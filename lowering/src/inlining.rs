@@ -22,7 +22,7 @@ use {
 /// The most instructions of a function that is inlined, its `exit` included.
 pub(crate) const LONGEST: u32 = 12;
 
-/// All calls together may add this part of a program's instructions, or so many.
+/// All calls together, and all loops, may add this part of a program's instructions, or so many.
 const MAX_GROWTH: (u32, u32) = (8, 1000);
 
 /// What calls may still add to a program.

@@ -33,11 +33,22 @@ impl FunctionCx<'_> {
         let [Some(next), Some(target)] = self.analysis.graph.block(block).successors else {
             unreachable!("`Graph` gives a conditional jump two successors");
         };
+        if self.blocks[&block].entry.is_some() {
+            return self.turn_again(block, holds, next);
+        }
         let (then_block, else_block) = (self.edge_block(target), self.edge_block(next));
         self.builder
             .ins()
             .brif(holds, then_block, &[], else_block, &[]);
         self.jump_done(target);
+        self.jump_done(next);
+    }
+
+    /// The branch of a loop that is one block.
+    fn turn_again(&mut self, block: BlockId, holds: Value, next: BlockId) {
+        let (start, next_block) = (self.loop_start(block), self.edge_block(next));
+        self.builder.ins().brif(holds, start, &[], next_block, &[]);
+        self.loop_start_done(block);
         self.jump_done(next);
     }
 

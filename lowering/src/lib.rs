@@ -19,6 +19,8 @@ mod call;
 pub mod cfg;
 pub mod checkpoints;
 pub mod comments;
+mod counted_loops;
+mod counted_turns;
 pub mod decode;
 pub mod dialect;
 mod div;
@@ -80,6 +82,7 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
     let units = Units::partition(&graph);
     graph.inlined = inlining::choose(&graph, &units);
     graph.early_returns = early_returns::choose(&graph);
+    graph.counted_loops = counted_loops::choose(&graph, &program.dialect);
     let liveness = Liveness::compute(&graph, &program.dialect);
     let is_outermost = outermost(&graph, &units);
     let is_called = called(&graph, &units);

@@ -11,6 +11,16 @@ use {
 pub enum Role {
     /// Takes the parameters.
     Entry,
+    /// Counts the turns of a loop before the first one, and checks what they access.
+    Counts {
+        /// The loop.
+        pc: u32,
+    },
+    /// A turn of such a loop.
+    Turn {
+        /// The loop.
+        pc: u32,
+    },
     /// Checks that the budget lasts to the next checkpoint.
     Check {
         /// Where.
@@ -102,7 +112,7 @@ pub enum Role {
         /// The call.
         pc: u32,
     },
-    /// Goes on with what a `callx` or a syscall has returned.
+    /// Goes on with what a `callx` or a syscall has returned, or calls what does not return at once.
     Called {
         /// The call.
         pc: u32,
@@ -164,6 +174,8 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entry => f.write_str("entry"),
+            Self::Counts { pc } => write!(f, "counts the turns at pc {pc}"),
+            Self::Turn { pc } => write!(f, "counted turn at pc {pc}"),
             Self::Check { pc, needed } => write!(f, "meter: pc {pc} needs {needed}"),
             Self::Basic { pc, cost } => write!(f, "block: pc {pc}, cost {cost}"),
             Self::Budget { pc } => write!(f, "exception: the budget may end behind pc {pc}"),
@@ -219,7 +231,9 @@ impl Role {
     /// The pc that the block belongs to, if it belongs to one.
     pub(crate) fn pc(self) -> Option<u32> {
         match self {
-            Self::Check { pc, .. }
+            Self::Counts { pc }
+            | Self::Turn { pc }
+            | Self::Check { pc, .. }
             | Self::Basic { pc, .. }
             | Self::Budget { pc }
             | Self::Refill { pc }
@@ -261,6 +275,7 @@ impl Role {
         matches!(
             self,
             Self::Basic { .. }
+                | Self::Turn { .. }
                 | Self::Translated { .. }
                 | Self::Covered { .. }
                 | Self::StretchEnd { .. }

@@ -119,7 +119,16 @@ impl FunctionCx<'_> {
         if entered == from.and_then(|from| loops.around(from)) {
             return;
         }
-        for cache in self.caches_of(entered) {
+        self.forget(entered);
+    }
+
+    /// Forgets the translations of the loop around a block.
+    pub(crate) fn forget_translations(&mut self, id: BlockId) {
+        self.forget(self.loop_caches.loops.around(id));
+    }
+
+    fn forget(&mut self, id: Option<LoopId>) {
+        for cache in self.caches_of(id) {
             let zero = self.constant(0);
             cache.keep(self, [zero; 3]);
         }
@@ -140,7 +149,7 @@ impl FunctionCx<'_> {
         self.comments.block(hit, Role::Translation { pc: at.pc });
 
         let address = self.lowest_address(access.group);
-        let range = self.cached_range(address, access.group);
+        let range = self.cached_range(address, access.group, self.next_access_site());
         let start = range.load(self, offset::START);
         let distance = self.builder.ins().isub(address, start);
         let log2_span = access.group.log2_span();
@@ -217,7 +226,7 @@ impl FunctionCx<'_> {
         self.builder.switch_to_block(refill);
         let fits = self.cold_block(Role::Refill { pc: at.pc });
         let miss = self.cold_block(Role::Access { pc: at.pc });
-        let (slots, slot) = self.slot(address);
+        let (slots, slot) = self.slot(address, self.next_access_site());
         // x86_64 would make a sum anew in the address of each load, from two registers. This is for
         // loops that need them all.
         let behind = self.builder.ins().ineg(slot);
@@ -305,9 +314,9 @@ impl FunctionCx<'_> {
         self.builder.ins().iadd(base, low)
     }
 
-    /// The entry of the region cache that a check looks at.
-    fn cached_range(&mut self, address: Value, group: &Group) -> CachedRange {
-        let (slots, slot) = self.slot(address);
+    /// The entry of the region cache that the check of a site looks at.
+    pub(crate) fn cached_range(&mut self, address: Value, group: &Group, site: u32) -> CachedRange {
+        let (slots, slot) = self.slot(address, site);
         let slots = slots.unwrap_or_else(|| self.context());
         let slot = self.builder.ins().iadd(slots, slot);
         CachedRange::new(slot, group)
@@ -315,15 +324,15 @@ impl FunctionCx<'_> {
 
     /// The first slot, if it is not in the context, and how far behind it the one is that a check looks at:
     /// the one that its address selects, or the one that it has found last.
-    fn slot(&mut self, address: Value) -> (Option<Value>, Value) {
+    fn slot(&mut self, address: Value, site: u32) -> (Option<Value>, Value) {
         let slot = selected_slot(&mut self.builder, address);
         if !self.analysis.program.dialect.has_hints() {
             return (None, slot);
         }
         let found = self.load_context(I64, offset::FOUND);
-        // That of the site which the check is about to have. As the number is hidden where the program must
+        // As the number is hidden where the program must
         // not choose it, so is the hint's place.
-        let number = self.analysis.combined(self.next_access_site());
+        let number = self.analysis.combined(site);
         let place = offset::FOUND_HINTS + (number % HINTED_SITES as u32) as i32;
         let hint = self.builder.ins().iadd(found, slot);
         let hint = self.builder.ins().uload8(I64, TRUSTED, hint, place);
@@ -332,7 +341,7 @@ impl FunctionCx<'_> {
     }
 
     /// The number of the site that accesses memory next.
-    fn next_access_site(&self) -> u32 {
+    pub(crate) fn next_access_site(&self) -> u32 {
         self.sites.first_access + self.sites.accesses.len() as u32
     }
 
@@ -456,7 +465,7 @@ pub(crate) fn selected_slot(builder: &mut FunctionBuilder<'_>, address: Value) -
 }
 
 /// An entry of the region cache.
-struct CachedRange {
+pub(crate) struct CachedRange {
     slot: Value,
     half: i32,
 }
@@ -475,7 +484,7 @@ impl CachedRange {
     }
 
     /// A field of the entry.
-    fn load(&self, cx: &mut FunctionCx<'_>, field: i32) -> Value {
+    pub(crate) fn load(&self, cx: &mut FunctionCx<'_>, field: i32) -> Value {
         let ins = cx.builder.ins();
         ins.load(I64, TRUSTED, self.slot, self.half + field)
     }

@@ -1,6 +1,6 @@
 //! Loops whose turns can be counted before the first one: copies, sums, fills.
 //!
-//! Such a loop is one block that branches to itself, computes and accesses memory. What its branch compares,
+//! Such a loop is one block that branches to itself and only computes, and loads and stores. What its branch compares,
 //! and the addresses that it accesses, are sums of registers that stay as they are and of registers that grow
 //! by the same constant in every turn. So when the loop is entered it is known how often it will turn, and
 //! all that it will access is known to be a few ranges, see [`crate::counted_turns`].
@@ -42,6 +42,9 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
+    /// Nothing.
+    pub(crate) const ZERO: Self = Self::constant(0);
+
     fn of(register: u8) -> Self {
         Self {
             terms: [Some(register), None],
@@ -49,7 +52,7 @@ impl Sum {
         }
     }
 
-    fn constant(offset: i64) -> Self {
+    const fn constant(offset: i64) -> Self {
         Self {
             terms: [None; 2],
             offset,
@@ -123,7 +126,8 @@ fn find(graph: &Graph, dialect: &Dialect, id: BlockId) -> Option<CountedLoop> {
         return None;
     };
     let accesses = Accesses::plan(graph, id, dialect, After::default());
-    if accesses.groups.is_empty() || accesses.groups.len() > MAX_RANGES {
+    let has_checks = dialect.meter || !accesses.groups.is_empty();
+    if !has_checks || accesses.groups.len() > MAX_RANGES {
         return None;
     }
     let body = graph.insns(id).filter(|(_, insn)| !insn.ends_block());

@@ -85,7 +85,8 @@ impl FunctionCx<'_> {
 
         self.builder.switch_to_block(many);
         self.comments.block(many, role);
-        let mut holds = self.goes_on_as_counted(counted, &count);
+        let mut conditions: Vec<Value> = Vec::new();
+        conditions.extend(self.goes_on_as_counted(counted, &count));
         let rest = self.analysis.program.dialect.meter.then(|| {
             let paid = self.times(count.more, i64::from(cost));
             let meter = self.meter();
@@ -94,15 +95,18 @@ impl FunctionCx<'_> {
         if let (Some(rest), Some(needed)) = (rest, self.blocks[&id].charge.needed) {
             let needed = self.chosen(Width::W64, i64::from(needed));
             let lasts = IntCC::SignedGreaterThanOrEqual;
-            let lasts = self.builder.ins().icmp(lasts, rest, needed);
-            holds = self.builder.ins().band(holds, lasts);
+            conditions.push(self.builder.ins().icmp(lasts, rest, needed));
         }
         let mut deltas = Vec::with_capacity(counted.ranges.len());
         for number in 0..counted.ranges.len() {
             let (is_inside, delta) = self.check_range(counted, number, count.more);
-            holds = self.builder.ins().band(holds, is_inside);
+            conditions.push(is_inside);
             deltas.push(delta);
         }
+        let both = |one, other| self.builder.ins().band(one, other);
+        let Some(holds) = conditions.into_iter().reduce(both) else {
+            unreachable!("`CountedLoop` has something to check");
+        };
         self.builder.ins().brif(holds, begins, &[], otherwise, &[]);
         self.builder.seal_block(begins);
         self.builder.seal_block(otherwise);
@@ -134,7 +138,10 @@ impl FunctionCx<'_> {
             true => (bound, moving),
             false => (moving, bound),
         };
-        let distance = self.builder.ins().isub(greater, less);
+        let distance = match counted.bound {
+            Sum::ZERO if counted.falls => moving,
+            _ => self.builder.ins().isub(greater, less),
+        };
         let order = match counted.condition {
             Condition::NotEqual => None,
             Condition::Below | Condition::Above => Some(IntCC::UnsignedLessThan),
@@ -158,18 +165,21 @@ impl FunctionCx<'_> {
         }
     }
 
-    /// Whether the loop turns as often as was counted.
-    fn goes_on_as_counted(&mut self, counted: &CountedLoop, count: &Count) -> Value {
+    /// Whether the loop turns as often as was counted, unless that is certain.
+    fn goes_on_as_counted(&mut self, counted: &CountedLoop, count: &Count) -> Option<Value> {
         let Some(order) = count.order else {
+            if counted.step == 0 {
+                return None;
+            }
             // It may step over what it is compared with.
             let mask = self.constant((1 << counted.step) - 1);
             let odd = self.builder.ins().band(count.distance, mask);
             let zero = self.constant(0);
-            return self.builder.ins().icmp(IntCC::Equal, odd, zero);
+            return Some(self.builder.ins().icmp(IntCC::Equal, odd, zero));
         };
         let goes_on = self.builder.ins().icmp(order, count.less, count.greater);
         if counted.step == 0 {
-            return goes_on;
+            return Some(goes_on);
         }
         // The last step might wrap around.
         let moved = self.times(count.more, 1 << counted.step);
@@ -178,7 +188,7 @@ impl FunctionCx<'_> {
             false => (self.builder.ins().iadd(count.less, moved), count.greater),
         };
         let ends = self.builder.ins().icmp(order.complement(), less, greater);
-        self.builder.ins().band(goes_on, ends)
+        Some(self.builder.ins().band(goes_on, ends))
     }
 
     /// Whether all that a group will access is in one range, and what its host addresses are ahead of its

@@ -311,6 +311,9 @@ impl Generator<'_> {
     }
 
     fn bounded_loop(&mut self, nesting: u32) {
+        if self.one_in(3) {
+            return self.counting_loop();
+        }
         let counter = self.pick(&[6, 7, 8, 9, 9, 3]);
         let turns = self.random.random_range(1..=6);
         self.push(MOV64_IMM, counter, 0, 0, turns);
@@ -329,6 +332,30 @@ impl Generator<'_> {
         self.push(opcode, counter, 0, 0, 0);
         self.aim(Target::Jump(start));
         self.place(out);
+    }
+
+    /// A loop of one block that goes through memory: its turns may be counted in advance.
+    fn counting_loop(&mut self) {
+        let (counter, pointers) = (9, [7, 8]);
+        let turns = self.random.random_range(1..=24);
+        for pointer in pointers {
+            let address = self.address();
+            self.constant(pointer, address, Target::None);
+        }
+        self.push(MOV64_IMM, counter, 0, 0, turns);
+        let start = self.new_label();
+        self.place(start);
+        for _ in 0..self.random.random_range(1..=3) {
+            let base = self.pick(&pointers);
+            let offset = self.random.random_range(-4..=12);
+            self.access(base, offset);
+            let step = self.pick(&[1, 1, 4, 8, 8, -1, -8, 12]);
+            self.push(ADD64_IMM, base, 0, 0, step);
+        }
+        self.push(ADD64_IMM, counter, 0, 0, -1);
+        let opcode = self.pick(&[JNE64_IMM, JSGT64_IMM, JGT64_IMM]);
+        self.push(opcode, counter, 0, 0, 0);
+        self.aim(Target::Jump(start));
     }
 
     fn branch(&mut self, nesting: u32) {

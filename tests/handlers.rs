@@ -278,6 +278,34 @@ fn stacks_displaced_under_frames() {
     );
 }
 
+/// The same before a loop whose turns could be counted: also where the budget ends in it.
+#[test]
+fn stacks_displaced_before_a_loop_that_counts() {
+    for version in SBPFVersion::ALL {
+        for turns in [3, 9, 25] {
+            let text = format!(
+                "entrypoint:
+                stxdw [r10-16], r1
+                ldxb r0, [r7+3]
+                mov64 r3, {turns}
+                again:
+                ldxb r4, [r10-16]
+                stxb [r10-8], r3
+                add64 r0, r4
+                add64 r3, -1
+                jne r3, 0, again
+                exit"
+            );
+            handled(Case::assembly(*version, text), Handler::Redirect, 64, true)
+                .configure(|config| config.enable_stack_frame_gaps = false)
+                .register(7, MM_STACK_START + 10 * 4096)
+                .sweep_up_to(200)
+                .check()
+                .succeeds();
+        }
+    }
+}
+
 /// A program of accesses to its frame, to the input (r6), and behind the stack (r7).
 fn frames_and_strangers(random: &mut ChaCha8Rng) -> String {
     let mut text = String::from("entrypoint:\nmov64 r6, r1\nmov64 r9, 3\n");

@@ -30,7 +30,7 @@ const MAX_RANGES: usize = 4;
 const MAX_STEP: u32 = 12;
 
 /// The most by which a register grows, or becomes less, in a turn.
-const MAX_GROWTH: u64 = i32::MAX as u64;
+const MAX_STRIDE: u64 = i32::MAX as u64;
 
 /// Registers as they are when a loop is entered, added up, and a constant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -154,7 +154,7 @@ fn find(graph: &Graph, dialect: &Dialect, id: BlockId) -> Option<CountedLoop> {
         let steps = sum.terms.into_iter().flatten().map(|register| {
             let behind = values[usize::from(register)]?;
             let moves = behind.terms == Sum::of(register).terms;
-            (moves && behind.offset.unsigned_abs() <= MAX_GROWTH).then_some(behind.offset)
+            (moves && behind.offset.unsigned_abs() <= MAX_STRIDE).then_some(behind.offset)
         });
         steps.sum::<Option<i64>>()
     };

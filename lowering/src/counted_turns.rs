@@ -4,13 +4,12 @@
 //! entry:                                    // in place of the loop
 //!   more = (bound - moving) / step          // turns after the first one
 //!   if more is few: goto loop
-//!   rest = meter - more * cost
-//!   if rest < needed: goto loop             // the budget may end in the loop
+//!   if meter < more * cost + needed: goto loop  // the budget may end in the loop
 //!   for each group of accesses:
 //!     range = ctx.slots[address >> 32].load
 //!     if not all that it will access is inside: goto loop
 //!     delta = range.host - range.start
-//!   meter = rest - cost
+//!   meter -= more * cost + cost
 //! turn:
 //!   instructions, on memory at base + delta
 //!   if condition: goto turn
@@ -87,15 +86,15 @@ impl FunctionCx<'_> {
         self.comments.block(many, role);
         let mut conditions: Vec<Value> = Vec::new();
         conditions.extend(self.goes_on_as_counted(counted, &count));
-        let rest = self.analysis.program.dialect.meter.then(|| {
-            let paid = self.times(count.more, i64::from(cost));
-            let meter = self.meter();
-            self.builder.ins().isub(meter, paid)
-        });
-        if let (Some(rest), Some(needed)) = (rest, self.blocks[&id].charge.needed) {
+        let paid = self.times(count.more, i64::from(cost));
+        if let Some(needed) = self.blocks[&id].charge.needed {
+            // A sum, since a difference of a meter that is negative might wrap around: the stack may have
+            // been displaced.
             let needed = self.chosen(Width::W64, i64::from(needed));
+            let all = self.builder.ins().iadd(paid, needed);
             let lasts = IntCC::SignedGreaterThanOrEqual;
-            conditions.push(self.builder.ins().icmp(lasts, rest, needed));
+            let meter = self.meter();
+            conditions.push(self.builder.ins().icmp(lasts, meter, all));
         }
         let mut deltas = Vec::with_capacity(counted.ranges.len());
         for number in 0..counted.ranges.len() {
@@ -113,7 +112,9 @@ impl FunctionCx<'_> {
 
         self.builder.switch_to_block(begins);
         self.comments.block(begins, role);
-        if let Some(rest) = rest {
+        if self.analysis.program.dialect.meter {
+            let meter = self.meter();
+            let rest = self.builder.ins().isub(meter, paid);
             self.set_meter(rest);
             self.pay(cost);
         }

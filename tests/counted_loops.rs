@@ -191,50 +191,71 @@ fn every_count_at_every_budget() {
     }
 }
 
+/// Turns of [`walk`].
+const TURNS: i64 = 20;
+
+/// Bytes of the region that it goes through.
+const LENGTH: i64 = 256;
+
+/// A loop in which r1 goes on by `step` in every turn, before or behind the access `line`.
+fn walk(line: &str, step: i64, goes_first: bool) -> String {
+    let (before, behind) = if goes_first { (step, 0) } else { (0, step) };
+    format!(
+        "entrypoint:
+        mov64 r3, {TURNS}
+        again:
+        add64 r1, {before}
+        {line}
+        add64 r9, r0
+        add64 r1, {behind}
+        add64 r3, -1
+        jne r3, 0, again
+        mov64 r0, r9
+        exit"
+    )
+}
+
+/// Runs a walk that begins `first` bytes behind the start of a region, of each kind.
+fn check_walk(text: &str, first: i64) {
+    for (aligned, writable, metered) in [
+        (true, true, true),
+        (false, true, true),
+        (true, false, true),
+        (true, true, false),
+    ] {
+        let region = match writable {
+            true => RegionSpec::writable(MM_INPUT_START, pattern(9, LENGTH as usize)),
+            false => RegionSpec::read_only(MM_INPUT_START, pattern(9, LENGTH as usize)),
+        };
+        Case::assembly(SBPFVersion::V3, text)
+            .configure(|config| {
+                config.aligned_memory_mapping = aligned;
+                config.enable_instruction_meter = metered;
+            })
+            .memory(|layout| layout.replacing(region))
+            .register(1, MM_INPUT_START.wrapping_add_signed(first))
+            .sweep_up_to(0)
+            .check();
+    }
+}
+
 /// Ways through a region from one end to the other, and one byte beyond either.
 #[test]
 fn ends_of_ranges() {
-    const LENGTH: i64 = 256;
-    const TURNS: i64 = 20;
-    for step in [1, 2, 8, -1, -2, -8, 0_i64] {
-        for (size, bytes) in [("b", 1), ("dw", 8)] {
-            for access in ["ldx", "stx"] {
-                let way = step * (TURNS - 1);
-                let (lowest, highest) = (way.min(0), way.max(0) + bytes);
-                let line = match access {
-                    "ldx" => format!("ldx{size} r0, [r1+0]\nadd64 r9, r0"),
-                    _ => format!("stx{size} [r1+0], r3"),
-                };
-                for (before, behind) in [(step, 0), (0, step)] {
-                    let text = format!(
-                        "entrypoint:
-                        mov64 r3, {TURNS}
-                        again:
-                        add64 r1, {before}
-                        {line}
-                        add64 r1, {behind}
-                        add64 r3, -1
-                        jne r3, 0, again
-                        mov64 r0, r9
-                        exit"
-                    );
-                    for first in [-lowest, LENGTH - highest] {
-                        for off in [-1, 0, 1] {
-                            for (aligned, writable) in [(true, true), (false, true), (true, false)]
-                            {
-                                let mut input =
-                                    RegionSpec::writable(MM_INPUT_START, pattern(9, 256));
-                                input.writable = writable;
-                                let start = MM_INPUT_START as i64 + first + off - before;
-                                Case::assembly(SBPFVersion::V3, text.as_str())
-                                    .configure(|config| config.aligned_memory_mapping = aligned)
-                                    .memory(|layout| layout.replacing(input))
-                                    .register(1, start as u64)
-                                    .sweep_up_to(0)
-                                    .check();
-                            }
-                        }
-                    }
+    for step in [1, 2, 8, -1, -2, -8, 0] {
+        for (line, bytes) in [
+            ("ldxb r0, [r1+0]", 1),
+            ("ldxdw r0, [r1+0]", 8),
+            ("stxb [r1+0], r3", 1),
+            ("stxdw [r1+0], r3", 8),
+        ] {
+            let way = step * (TURNS - 1);
+            let lowest = -way.min(0);
+            let highest = LENGTH - way.max(0) - bytes;
+            for first in [lowest, highest] {
+                for off in [-1, 0, 1] {
+                    check_walk(&walk(line, step, false), first + off);
+                    check_walk(&walk(line, step, true), first + off - step);
                 }
             }
         }

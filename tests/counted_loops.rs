@@ -106,7 +106,7 @@ fn pointer(random: &mut ChaCha8Rng) -> u64 {
 #[test]
 fn random_loops() {
     let mut random = ChaCha8Rng::seed_from_u64(0x0c0_0775);
-    for _ in 0..400 {
+    for _ in 0..300 {
         for version in SBPFVersion::ALL {
             let counted = Loop::random(&mut random);
             let condition = CONDITIONS[random.random_range(0..CONDITIONS.len())];
@@ -158,7 +158,7 @@ fn every_count_at_every_budget() {
         ("jsgt", -1),
         ("jsgt", -2),
     ] {
-        for turns in [1, 2, 7, 8, 9, 10, 12, 20] {
+        for turns in [1, 7, 8, 12, 20] {
             // Three more make the last step wrap around.
             for odd in [0, 1, -3] {
                 for start in STARTS {

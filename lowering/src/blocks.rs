@@ -49,6 +49,9 @@ pub(crate) fn local_blocks(
     let unit = analysis.units.unit(unit);
     let has_meter = analysis.program.dialect.meter;
     let checkpoints = Checkpoints::plan(&analysis.graph, unit, &analysis.program.dialect);
+    let is_counted = |block: BlockId| {
+        !analysis.guards_speculation && analysis.graph.counted_loops.contains_key(&block)
+    };
     let mut blocks = HashMap::with_capacity(unit.blocks.len());
     for &block in &unit.blocks {
         let local = LocalBlock {
@@ -59,7 +62,7 @@ pub(crate) fn local_blocks(
                 ..checkpoints.of(block)
             },
             skips: None,
-            entry: None,
+            entry: is_counted(block).then(|| builder.create_block()),
             short: None,
             jumps: 0,
             body_edges: 0,
@@ -67,14 +70,11 @@ pub(crate) fn local_blocks(
         };
         blocks.insert(block, local);
     }
-    let is_counted = |block: BlockId| {
-        !analysis.guards_speculation && analysis.graph.counted_loops.contains_key(&block)
-    };
     let mut jump = |from: Option<BlockId>, target: BlockId, returns: bool| {
         let Some(local) = blocks.get_mut(&target) else {
             return;
         };
-        if is_counted(target) && from != Some(target) {
+        if local.entry.is_some() && from != Some(target) {
             local.entries += 1;
             return;
         }
@@ -103,11 +103,6 @@ pub(crate) fn local_blocks(
         jump(Some(block), block, false);
         if let Some(next) = analysis.graph.block(block).successors[0] {
             jump(Some(block), next, false);
-        }
-    }
-    for block in unit.blocks.iter().filter(|block| is_counted(**block)) {
-        if let Some(local) = blocks.get_mut(block) {
-            local.entry = Some(builder.create_block());
         }
     }
     for &block in &unit.blocks {

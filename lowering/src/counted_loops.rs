@@ -1,9 +1,9 @@
 //! Loops whose turns can be counted before the first one: copies, sums, fills.
 //!
-//! Such a loop is one block that branches to itself and only computes, and loads and stores. What its branch compares,
-//! and the addresses that it accesses, are sums of registers that stay as they are and of registers that grow
-//! by the same constant in every turn. So when the loop is entered it is known how often it will turn, and
-//! all that it will access is known to be a few ranges, see [`crate::counted_turns`].
+//! Such a loop is one block that branches to itself and only computes, and loads and stores. What its branch
+//! compares, and the addresses that it accesses, are sums of registers that stay as they are and of registers
+//! that grow by the same constant in every turn. So when the loop is entered it is known how often it will turn,
+//! and all that it will access is known to be a few ranges, see [`crate::counted_turns`].
 
 use {
     crate::{

@@ -29,7 +29,6 @@ use {
         insn::{Condition, Insn, Operation, Width},
         role::Role,
         sharing::GroupId,
-        translation::CachedRange,
     },
     cranelift_codegen::ir::{
         Block, InstBuilder, Value,
@@ -213,7 +212,9 @@ impl FunctionCx<'_> {
         }
         let site = self.next_access_site() + number as u32;
         let range = self.cached_range(start, group, site);
-        let (range_start, delta) = self.place(&range);
+        let range_start = range.load(self, offset::START);
+        let host = range.load(self, offset::HOST);
+        let delta = self.builder.ins().isub(host, range_start);
         let distance = self.builder.ins().isub(start, range_start);
         let size = range.load(self, offset::limit(0));
         let rest = self.builder.ins().isub(size, distance);
@@ -224,6 +225,7 @@ impl FunctionCx<'_> {
         (self.builder.ins().band(begins, ends), delta)
     }
 
+    /// What so many turns come to, each of `size`.
     fn times(&mut self, more: Value, size: i64) -> Value {
         let log2 = size.trailing_zeros();
         if size != 1 << log2 {
@@ -237,13 +239,6 @@ impl FunctionCx<'_> {
                 self.builder.ins().ishl(more, log2)
             }
         }
-    }
-
-    /// Where a range starts, and what its host addresses are ahead of its addresses.
-    fn place(&mut self, range: &CachedRange) -> (Value, Value) {
-        let start = range.load(self, offset::START);
-        let host = range.load(self, offset::HOST);
-        (start, self.builder.ins().isub(host, start))
     }
 
     /// The value of a sum when the loop is entered.

@@ -165,13 +165,4 @@ impl FunctionCx<'_> {
             self.set_register(register, value);
         }
     }
-
-    /// The instructions of a block of another function, which can't fail.
-    fn lower_body(&mut self, block: BlockId, at: Position) {
-        for (pc, insn) in body(&self.analysis.graph, block) {
-            self.locate(pc);
-            let spent = at.spent;
-            self.lower_insn(Position { pc, spent }, insn, None);
-        }
-    }
 }

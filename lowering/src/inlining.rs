@@ -138,7 +138,6 @@ impl FunctionCx<'_> {
 
     /// The instructions of a function, on a frame of its own.
     fn inline(&mut self, at: Position, frame: Value, callee: BlockId) {
-        let graph = &self.analysis.graph;
         if let Some(current) = self.builder.current_block() {
             self.comments.block(current, Role::Inlined { pc: at.pc });
         }
@@ -148,18 +147,20 @@ impl FunctionCx<'_> {
             .map(|register| (register, self.register(register)))
             .collect();
         let caller = std::mem::replace(&mut self.frame, frame);
-        for (index, (pc, insn)) in body(graph, callee).enumerate() {
-            self.locate(pc);
-            let position = Position {
-                pc,
-                spent: at.spent + 1 + index as i32,
-            };
-            self.lower_insn(position, insn, None);
-        }
+        self.lower_body(callee, at);
         self.frame = caller;
         for (register, value) in kept {
             self.set_register(register, value);
         }
         self.locate(at.pc);
+    }
+
+    /// The instructions of a block of another function, which can't fail.
+    pub(crate) fn lower_body(&mut self, block: BlockId, at: Position) {
+        for (pc, insn) in body(&self.analysis.graph, block) {
+            self.locate(pc);
+            let spent = at.spent;
+            self.lower_insn(Position { pc, spent }, insn, None);
+        }
     }
 }

@@ -330,8 +330,7 @@ impl FunctionCx<'_> {
             return (None, slot);
         }
         let found = self.load_context(I64, offset::FOUND);
-        // As the number is hidden where the program must
-        // not choose it, so is the hint's place.
+        // As the number is hidden where the program must not choose it, so is the hint's place.
         let number = self.analysis.combined(site);
         let place = offset::FOUND_HINTS + (number % HINTED_SITES as u32) as i32;
         let hint = self.builder.ins().iadd(found, slot);

@@ -327,10 +327,7 @@ impl Generator<'_> {
         if self.one_in(4) {
             self.condition(Target::Jump(out));
         }
-        self.push(ADD64_IMM, counter, 0, 0, -1);
-        let opcode = self.pick(&[JNE64_IMM, JSGT64_IMM, JGT64_IMM]);
-        self.push(opcode, counter, 0, 0, 0);
-        self.aim(Target::Jump(start));
+        self.turn_again(counter, start);
         self.place(out);
     }
 
@@ -352,6 +349,11 @@ impl Generator<'_> {
             let step = self.pick(&[1, 1, 4, 8, 8, -1, -8, 12]);
             self.push(ADD64_IMM, base, 0, 0, step);
         }
+        self.turn_again(counter, start);
+    }
+
+    /// Counts down, and goes on at `start` until there is nothing left.
+    fn turn_again(&mut self, counter: u8, start: Label) {
         self.push(ADD64_IMM, counter, 0, 0, -1);
         let opcode = self.pick(&[JNE64_IMM, JSGT64_IMM, JGT64_IMM]);
         self.push(opcode, counter, 0, 0, 0);

@@ -11,7 +11,11 @@ use {
         dialect::{Dialect, FrameLayout},
         function::Sites,
     },
-    sbpf_runtime::{code::CodeMemory, learnt::Learnt, run::Image},
+    sbpf_runtime::{
+        code::CodeMemory,
+        learnt::Learnt,
+        run::{Growing, Image},
+    },
     std::sync::OnceLock,
 };
 
@@ -20,16 +24,11 @@ use {
 pub(crate) struct Code {
     /// What native tools know. It is dropped first, so that they forget code before it is gone.
     _announced: Option<Announced>,
-    pub(crate) memory: CodeMemory,
-    pub(crate) entries: Vec<u32>,
-    pub(crate) sites: Sites,
+    pub(crate) image: Image,
     pub(crate) frames: FrameLayout,
     pub(crate) statistics: CompileStatistics,
-    /// What hides constants in the code; 0 if nothing does.
-    pub(crate) key: u64,
     /// What it was made from, if that is worth its memory.
     pub(crate) source: OnceLock<Box<Source>>,
-    learnt: Learnt,
     /// Functions that are compiled when they are called, if not all are compiled.
     lazy: Option<Box<Lazy>>,
 }
@@ -47,14 +46,17 @@ impl Code {
     ) -> Self {
         Self {
             _announced: symbols.map(|symbols| symbols.announce(&memory)),
-            memory,
-            entries,
-            sites,
+            image: Image {
+                code: memory,
+                entries,
+                accesses: sites.accesses,
+                calls: sites.calls,
+                key,
+                learnt: learnt(dialect),
+            },
             frames: dialect.frames,
             statistics,
-            key,
             source: OnceLock::new(),
-            learnt: learnt(dialect),
             lazy: None,
         }
     }
@@ -69,14 +71,17 @@ impl Code {
     ) -> Self {
         Self {
             _announced: None,
-            memory,
-            entries: Vec::new(),
-            sites: Sites::default(),
+            image: Image {
+                code: memory,
+                entries: Vec::new(),
+                accesses: Vec::new(),
+                calls: Vec::new(),
+                key: lazy.key(),
+                learnt: learnt(dialect),
+            },
             frames: dialect.frames,
             statistics,
-            key: lazy.key(),
             source: OnceLock::new(),
-            learnt: learnt(dialect),
             lazy: Some(Box::new(lazy)),
         }
     }
@@ -97,24 +102,14 @@ impl Code {
     /// Bytes of memory that this takes.
     pub(crate) fn size(&self) -> usize {
         size_of::<Self>()
-            + self.memory.bytes().len()
-            + size_of_val(self.entries.as_slice())
-            + size_of_val(self.sites.accesses.as_slice())
-            + size_of_val(self.sites.calls.as_slice())
+            + self.image.size()
             + self.source.get().map_or(0, |source| source.size())
             + self.lazy.as_ref().map_or(0, |lazy| lazy.size())
     }
 
-    pub(crate) fn image(&self) -> Image<'_> {
-        Image {
-            code: &self.memory,
-            entries: &self.entries,
-            accesses: &self.sites.accesses,
-            calls: &self.sites.calls,
-            key: self.key,
-            learnt: &self.learnt,
-            growing: self.lazy.as_ref().map(|lazy| lazy.growing()),
-        }
+    /// Functions that are compiled when they are called, if not all are compiled.
+    pub(crate) fn growing(&self) -> Option<Growing<'_>> {
+        self.lazy.as_ref().map(|lazy| lazy.growing())
     }
 }
 

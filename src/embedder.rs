@@ -222,8 +222,10 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         (range.writable || !store).then_some(range)
     }
 
+    #[inline]
     fn likely_ranges(&mut self, needed: Slots, mut visit: impl FnMut(Range)) {
-        if !self.config.enable_address_translation {
+        self.known_regions.clear();
+        if needed.are_none() || !self.config.enable_address_translation {
             return;
         }
         let regions = compat::regions(self.mapping());
@@ -235,7 +237,6 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
                 visit(range);
             }
         }
-        self.known_regions.clear();
     }
 
     fn step(
@@ -310,6 +311,7 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
 
 /// The host address of the first frame, if the stack region holds all frames that the program may use,
 /// writable, laid out as the program's version has it.
+#[inline]
 fn stack_host(mapping: &MemoryMapping, config: &Config, size: u64, stride: u64) -> Option<u64> {
     let length = config.stack_frame_size.checked_mul(config.max_call_depth)?;
     let mut regions = compat::regions(mapping).iter();

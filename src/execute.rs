@@ -21,7 +21,7 @@ use {
     },
 };
 
-/// A program that could need more native stack than this is interpreted.
+/// A program that could need more native stack than this is interpreted, unless its thread has as much.
 const MAX_NATIVE_STACK: usize = 1 << 30;
 
 impl<C: ContextObject> CompiledProgram<C> {
@@ -56,15 +56,6 @@ impl<C: ContextObject> CompiledProgram<C> {
         executable: &Executable<C>,
     ) -> Option<(u64, ProgramResult)> {
         let config = executable.get_config();
-        // One more, for the function that finds out that it is too deep.
-        let native_stack = self
-            .code
-            .statistics
-            .largest_frame
-            .saturating_mul(config.max_call_depth.saturating_add(1));
-        if native_stack > MAX_NATIVE_STACK {
-            return None;
-        }
         if compat::is_traced(config)
             || vm.call_depth != 0
             || Identity::of(executable) != self.identity
@@ -72,8 +63,10 @@ impl<C: ContextObject> CompiledProgram<C> {
             return None;
         }
         let memory = EntryMemory::of(vm, config, self.code.frames)?;
-        let initial =
-            native_stack::with(native_stack, || self.run(vm, executable, config, &memory))?;
+        let initial = match native_stack::is_left(self.native_stack) {
+            true => self.run(vm, executable, config, &memory),
+            false => self.run_elsewhere(vm, executable, config, &memory)?,
+        };
 
         let count = if config.enable_instruction_meter {
             let due = vm.due_insn_count;
@@ -95,7 +88,26 @@ impl<C: ContextObject> CompiledProgram<C> {
         Some((count, result))
     }
 
+    /// [`Self::run`] on a native stack that is large enough, if it may be that large.
+    #[cold]
+    #[inline(never)]
+    fn run_elsewhere(
+        &self,
+        vm: &mut EbpfVm<C>,
+        executable: &Executable<C>,
+        config: &Config,
+        memory: &EntryMemory,
+    ) -> Option<u64> {
+        if self.native_stack > MAX_NATIVE_STACK {
+            return None;
+        }
+        native_stack::on_new(self.native_stack, || {
+            self.run(vm, executable, config, memory)
+        })
+    }
+
     /// Leaves the result in `vm`; returns the instructions that were left before.
+    #[inline(always)]
     fn run(
         &self,
         vm: &mut EbpfVm<C>,
@@ -112,7 +124,8 @@ impl<C: ContextObject> CompiledProgram<C> {
             // Where no depth is allowed the first call fails all the same.
             max_call_depth: config.max_call_depth.max(1) as u64,
         };
-        let mut run = Run::new(self.code.image(), embedder, &entry);
+        let mut run = Run::new(&self.code.image, self.code.growing(), embedder, &entry);
+        run.settle();
         // SAFETY: the image is a compiled program's, made by the lowering as a whole, and
         // `frames` describes the stack region as the mapping has it.
         let exit = unsafe { run.enter() };

@@ -17,10 +17,25 @@ pub(crate) fn needed(frames: usize) -> usize {
 /// # Panics
 /// If `work` does.
 pub(crate) fn with<R>(frames: usize, work: impl FnOnce() -> R) -> Option<R> {
-    let needed = needed(frames);
-    if stacker::remaining_stack().is_some_and(|left| left >= needed) {
-        return Some(work());
+    match is_left(frames) {
+        true => Some(work()),
+        false => on_new(frames, work),
     }
+}
+
+/// Whether this thread has `frames` bytes of native stack left for compiled code, and some for what it calls.
+#[inline]
+pub(crate) fn is_left(frames: usize) -> bool {
+    stacker::remaining_stack().is_some_and(|left| left >= needed(frames))
+}
+
+/// [`with`] a new stack in any case.
+///
+/// # Panics
+/// If `work` does.
+#[cold]
+pub(crate) fn on_new<R>(frames: usize, work: impl FnOnce() -> R) -> Option<R> {
+    let needed = needed(frames);
     let mut has_begun = false;
     // A panic is the only way in which `stacker` tells that there is no memory.
     let result = catch_unwind(AssertUnwindSafe(|| {

@@ -16,6 +16,8 @@ pub struct CompiledProgram<C: ContextObject> {
     pub(crate) code: Arc<Code>,
     pub(crate) syscalls: Vec<BuiltinFunction<C>>,
     pub(crate) identity: Identity,
+    /// Bytes of native stack that compiled code may take.
+    pub(crate) native_stack: usize,
     origin: CodeOrigin,
 }
 
@@ -27,7 +29,7 @@ impl Deref for MachineCode {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.0.memory.bytes()
+        self.0.image.code.bytes()
     }
 }
 
@@ -90,6 +92,7 @@ impl<C: ContextObject> CompiledProgram<C> {
         let cache = &options.cache;
         cache.remember_source(executable, options, &machine, found);
         Ok(Self {
+            native_stack: native_stack(executable, &code),
             code,
             syscalls,
             identity: Identity::of(executable),
@@ -135,6 +138,7 @@ impl<C: ContextObject> CompiledProgram<C> {
             }
         };
         Ok(Self {
+            native_stack: native_stack(executable, &code),
             code,
             syscalls,
             identity: Identity::of(executable),
@@ -171,6 +175,7 @@ impl<C: ContextObject> CompiledProgram<C> {
     pub(crate) fn of_code(executable: &Executable<C>, code: Arc<Code>, origin: CodeOrigin) -> Self {
         let syscalls = config::registered_syscalls(executable);
         Self {
+            native_stack: native_stack(executable, &code),
             code,
             syscalls: syscalls
                 .into_iter()
@@ -195,7 +200,7 @@ impl<C: ContextObject> CompiledProgram<C> {
 
     /// The machine code; of a lazy program what it had from the start.
     pub fn machine_code(&self) -> &[u8] {
-        self.code.memory.bytes()
+        self.code.image.code.bytes()
     }
 
     /// The machine code, to be kept beyond this program's life.
@@ -207,6 +212,14 @@ impl<C: ContextObject> CompiledProgram<C> {
     pub fn mem_size(&self) -> usize {
         size_of::<Self>() + self.code.size() + size_of_val(self.syscalls.as_slice())
     }
+}
+
+/// Bytes of native stack that `code` may take.
+fn native_stack<C: ContextObject>(executable: &Executable<C>, code: &Code) -> usize {
+    let depth = executable.get_config().max_call_depth;
+    // One more, for the function that finds out that it is too deep.
+    let frames = depth.saturating_add(1);
+    code.statistics.largest_frame.saturating_mul(frames)
 }
 
 impl<C: ContextObject> std::fmt::Debug for CompiledProgram<C> {

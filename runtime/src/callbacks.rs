@@ -50,7 +50,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
-            let site = run.image.access_site(site as usize);
+            let site = run.access_site(site as usize);
             run.restore_frame_pointer();
             let base = (i32::from(site.base) - offset::register(0)) as usize / size_of::<u64>();
             // Generated code shows the address in place of the register.
@@ -71,7 +71,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
                 if host <= LEAVE {
                     return None;
                 }
-                let learnt = run.image.learnt;
+                let learnt = &run.image.learnt;
                 if learnt.has_hints() {
                     learnt.add(own);
                     run.cache.insert(&mut run.context.found, range);
@@ -126,7 +126,7 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
             let site = run.context.revealed(site) as usize;
-            let CallSite { return_pc, saved } = run.image.call_site(site);
+            let CallSite { return_pc, saved } = run.call_site(site);
             let context = &mut run.context;
             if let Some((Exception::EnteredTooDeep, _)) = context.raised() {
                 // As if this frame had raised it, at its call.
@@ -191,7 +191,7 @@ pub(crate) unsafe extern "C" fn compile<H: Host>(anchor: Anchor, number: u32) {
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, ()>(anchor, (), |run| {
-            if let Some(growing) = run.image.growing {
+            if let Some(growing) = run.growing {
                 growing.compiler.compile(number);
             }
         });

@@ -57,13 +57,15 @@ impl Learnt {
     }
 
     /// Whether checks have hints.
+    #[inline]
     pub(crate) fn has_hints(&self) -> bool {
         self.hints.is_some()
     }
 
     /// The slots that are known to be needed.
+    #[inline]
     pub(crate) fn slots(&self) -> Slots {
-        Slots(self.slots.load(Relaxed))
+        Slots(u32::from(self.slots.load(Relaxed)))
     }
 
     /// Adds the slot that `address` falls into; tells whether it is new.
@@ -76,6 +78,7 @@ impl Learnt {
     }
 
     /// Whether the second level is worth filling before a program runs.
+    #[inline]
     pub(crate) fn are_crowded(&self) -> bool {
         self.has_hints() || self.are_crowded.load(Relaxed)
     }
@@ -119,13 +122,19 @@ impl Learnt {
 
 /// A set of slots of the region cache.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Slots(u8);
+pub struct Slots(u32);
 
 impl Slots {
     /// Whether the slot that `address` falls into is one of them.
     #[inline]
     pub fn has(self, address: u64) -> bool {
         self.0 >> slot(address) & 1 != 0
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn are_none(self) -> bool {
+        self.0 == 0
     }
 
     /// Adds the slot that `address` falls into; tells whether it is new.

@@ -9,7 +9,7 @@ use {
         callbacks,
         code::{CodeMemory, GrowingCode},
         host::Host,
-        learnt::{Learnt, Slots},
+        learnt::Learnt,
         second_level::SecondLevel,
         site::{AccessSite, CallSite},
         translation,
@@ -90,26 +90,34 @@ pub struct Frame {
 pub type EntryPoint = unsafe extern "C" fn(Anchor) -> i64;
 
 /// A program as the runtime sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Image<'p> {
+#[derive(Debug)]
+pub struct Image {
     /// Sealed machine code, which starts with a function of type [`EntryPoint`].
-    pub code: &'p CodeMemory,
+    pub code: CodeMemory,
     /// For each pc the offset in the code of the function that starts there, or 0.
-    pub entries: &'p [u32],
+    pub entries: Vec<u32>,
     /// All places that access memory.
-    pub accesses: &'p [AccessSite],
+    pub accesses: Vec<AccessSite>,
     /// All calls of functions.
-    pub calls: &'p [CallSite],
+    pub calls: Vec<CallSite>,
     /// What hides constants in the code; 0 if nothing does.
     pub key: u64,
     /// What runs of the program have learnt about it.
-    pub learnt: &'p Learnt,
-    /// Where functions are compiled one by one: they and their places are here instead, and `code` has
-    /// only what is made of no instruction of the program.
-    pub growing: Option<Growing<'p>>,
+    pub learnt: Learnt,
 }
 
-/// Functions of a program that are compiled when they are called.
+impl Image {
+    /// Bytes of memory that this takes beside itself.
+    pub fn size(&self) -> usize {
+        self.code.bytes().len()
+            + size_of_val(self.entries.as_slice())
+            + size_of_val(self.accesses.as_slice())
+            + size_of_val(self.calls.as_slice())
+    }
+}
+
+/// Functions of a program that are compiled when they are called. They and their places are here, and in
+/// its [`Image`] there is only what is made of no instruction of the program.
 #[derive(Debug, Clone, Copy)]
 pub struct Growing<'p> {
     /// Those that are compiled.
@@ -125,22 +133,6 @@ pub trait Compiler: fmt::Debug + Sync {
     fn compile(&self, number: u32);
 }
 
-impl Image<'_> {
-    pub(crate) fn access_site(&self, number: usize) -> AccessSite {
-        match self.growing {
-            None => self.accesses[number],
-            Some(growing) => growing.code.access_site(number),
-        }
-    }
-
-    pub(crate) fn call_site(&self, number: usize) -> CallSite {
-        match self.growing {
-            None => self.calls[number],
-            Some(growing) => growing.code.call_site(number),
-        }
-    }
-}
-
 /// One execution: the context of generated code and the embedder behind it.
 pub struct Run<'p, H: Host> {
     /// What generated code works on.
@@ -153,21 +145,21 @@ pub struct Run<'p, H: Host> {
     pub(crate) cache: SecondLevel,
     /// Whether more of the context may have changed than results of compiled code.
     pub(crate) is_touched: bool,
-    entry_point: EntryPoint,
     layout: Frames,
     /// [`Context::frame`] at the entry.
     first_frame: u64,
     /// [`Context::stack_span`] while the stack is in place.
     stack_span: u64,
-    pub(crate) image: Image<'p>,
+    pub(crate) image: &'p Image,
+    pub(crate) growing: Option<Growing<'p>>,
 }
 
 impl<'p, H: Host> Run<'p, H> {
-    /// Prepares an execution of `image`.
+    /// Prepares an execution of `image`; its functions are `growing` where they are compiled one by one.
     ///
     /// To be inlined, because a copy of words just stored waits for them to leave the store buffer.
     #[inline(always)]
-    pub fn new(image: Image<'p>, host: H, entry: &Entry) -> Self {
+    pub fn new(image: &'p Image, growing: Option<Growing<'p>>, host: H, entry: &Entry) -> Self {
         let (frame, step, bias) = match entry.frames {
             Frames::Fixed { host, size, stride } => {
                 let frame = host.wrapping_add(size);
@@ -206,7 +198,7 @@ impl<'p, H: Host> Run<'p, H> {
             exit_pc: 0,
             code: image.code.as_ptr(),
             entries: null(),
-            access_sites: match image.growing {
+            access_sites: match growing {
                 None => image.accesses.as_ptr(),
                 Some(growing) => growing.code.access_sites(),
             },
@@ -218,9 +210,7 @@ impl<'p, H: Host> Run<'p, H> {
             arguments: null_mut(),
             plain_functions: null(),
             run: null_mut(),
-            functions: image
-                .growing
-                .map_or(null(), |growing| growing.code.functions()),
+            functions: growing.map_or(null(), |growing| growing.code.functions()),
             compile: callbacks::compile::<H>,
         };
         Self {
@@ -230,11 +220,11 @@ impl<'p, H: Host> Run<'p, H> {
             frames: Vec::new(),
             panic: None,
             cache: SecondLevel::default(),
-            entry_point: image.code.entry_point(),
             layout: entry.frames,
             first_frame: frame,
             stack_span,
             image,
+            growing,
         }
     }
 
@@ -277,9 +267,9 @@ impl<'p, H: Host> Run<'p, H> {
     #[inline]
     pub unsafe fn enter(&mut self) -> Exit {
         if self.context.run != (&raw mut *self).cast::<c_void>() {
-            self.settle();
+            self.settle_late();
         }
-        let entry_point = self.entry_point;
+        let entry_point = self.image.code.entry_point();
         let run: *mut Self = self;
         // SAFETY: the caller vouches for the code. `run` stays valid and is not used here until
         // the call returns; generated code and its callbacks reach the execution through that
@@ -304,11 +294,13 @@ impl<'p, H: Host> Run<'p, H> {
     }
 
     /// Tells the context where the execution and what belongs to the host are, which is where they have
-    /// not been before.
-    #[inline(never)]
-    fn settle(&mut self) {
+    /// not been before. [`Self::enter`] does it where it was not done; to do it before is faster for an
+    /// execution that is entered but once.
+    #[inline]
+    pub fn settle(&mut self) {
         self.prefill();
-        self.context.entries = match self.image.growing {
+        self.context.run = (&raw mut *self).cast::<c_void>();
+        self.context.entries = match self.growing {
             None => self.image.entries.as_ptr(),
             Some(growing) => growing.code.entries(),
         };
@@ -316,11 +308,16 @@ impl<'p, H: Host> Run<'p, H> {
         self.context.plain_functions = self.host.plain_functions().as_ptr();
     }
 
+    #[inline(never)]
+    fn settle_late(&mut self) {
+        self.settle();
+    }
+
     /// How compiled code was left, if it has called back or not finished.
     #[inline(never)]
     fn left(&mut self, returned: i64) -> Exit {
         self.is_touched = true;
-        self.cache.end(self.image.learnt);
+        self.cache.end(&self.image.learnt);
         if let Some(payload) = self.panic.take() {
             std::panic::resume_unwind(payload);
         }
@@ -331,6 +328,20 @@ impl<'p, H: Host> Run<'p, H> {
         match self.context.raised() {
             Some((exception, pc)) => Exit::Raised(exception, pc),
             None => Exit::Ended,
+        }
+    }
+
+    pub(crate) fn access_site(&self, number: usize) -> AccessSite {
+        match self.growing {
+            None => self.image.accesses[number],
+            Some(growing) => growing.code.access_site(number),
+        }
+    }
+
+    pub(crate) fn call_site(&self, number: usize) -> CallSite {
+        match self.growing {
+            None => self.image.calls[number],
+            Some(growing) => growing.code.call_site(number),
         }
     }
 
@@ -398,23 +409,35 @@ impl<'p, H: Host> Run<'p, H> {
         self.context.resolved = LEAVE;
     }
 
+    #[inline]
     fn prefill(&mut self) {
+        if self.image.learnt.are_crowded() {
+            return self.prefill_second_level();
+        }
+        let needed = self.image.learnt.slots();
+        self.host.likely_ranges(needed, |range| {
+            // Programs read their input from its start.
+            if translation::is_empty(&self.context, range.start) {
+                translation::insert(&mut self.context, range.start, range);
+            }
+        });
+    }
+
+    /// [`Self::prefill`] where one range in each slot is not enough.
+    #[inline(never)]
+    fn prefill_second_level(&mut self) {
         let context = &mut self.context;
         let cache = &mut self.cache;
-        let learnt = self.image.learnt;
-        let (has_hints, are_crowded) = (learnt.has_hints(), learnt.are_crowded());
+        let learnt = &self.image.learnt;
+        let has_hints = learnt.has_hints();
         if has_hints {
             cache.begin(&mut context.found, learnt);
         }
-        let mut filled = Slots::default();
         self.host.likely_ranges(learnt.slots(), |range| {
-            // Programs read their input from its start.
-            if !has_hints && filled.add(range.start) {
+            if !has_hints && translation::is_empty(context, range.start) {
                 translation::insert(context, range.start, range);
             }
-            if are_crowded {
-                cache.insert(&mut context.found, range);
-            }
+            cache.insert(&mut context.found, range);
         });
         if has_hints {
             cache.begun();

@@ -132,11 +132,10 @@ impl SecondLevel {
 }
 
 impl Drop for SecondLevel {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(mut spare) = self.found.take() {
-            spare.left = spare.left.max(self.count);
-            // Where the thread is about to end, nobody needs it.
-            let _ = SPARE.try_with(|place| place.set(Some(spare)));
+        if let Some(spare) = self.found.take() {
+            keep(spare, self.count);
         }
     }
 }
@@ -160,6 +159,14 @@ impl Spare {
 /// [`Found::reach`] for so many ranges.
 fn reach(count: usize) -> u64 {
     (count as u64).next_power_of_two() / 2
+}
+
+/// Keeps a second level for the next execution; this one has `count` ranges.
+#[inline(never)]
+fn keep(mut spare: Box<Spare>, count: usize) {
+    spare.left = spare.left.max(count);
+    // Where the thread is about to end, nobody needs it.
+    let _ = SPARE.try_with(|place| place.set(Some(spare)));
 }
 
 fn spare() -> Box<Spare> {

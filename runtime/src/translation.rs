@@ -68,6 +68,7 @@ const SIZES: [u64; LIMITS] = [1, 2, 4, 8, 16, 32];
 pub const LONGEST: u64 = 1 << 48;
 
 /// The entry that generated code looks at for `address`.
+#[inline]
 pub(crate) fn slot(address: u64) -> usize {
     (address >> SLOT_SHIFT) as usize % SLOTS
 }
@@ -93,6 +94,12 @@ fn fill_slot(slot: &mut Slot, range: &Range) {
     if range.writable {
         fill(&mut slot.store, range);
     }
+}
+
+/// Whether nothing is translated in the slot that `address` falls into.
+#[inline]
+pub(crate) fn is_empty(context: &Context, address: u64) -> bool {
+    context.slots[slot(address)].load.limits[0] == 0
 }
 
 /// Drops all translations of the first level.

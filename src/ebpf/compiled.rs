@@ -10,12 +10,8 @@ use {
         isa,
         native_names::{Announced, Symbols},
     },
-    sbpf_lowering::function::Sites,
-    sbpf_runtime::{code::CodeMemory, learnt::Learnt, run::Image},
+    sbpf_runtime::{learnt::Learnt, run::Image},
 };
-
-/// A session fills slots but once, whether they are needed or not.
-static LEARNT: Learnt = Learnt::all_slots();
 
 /// A program compiled to native code, ready to be run by any number of threads at once.
 #[derive(Debug)]
@@ -23,11 +19,8 @@ pub struct CompiledProgram {
     /// What native tools know. It is dropped first, so that they forget code before it is gone.
     _announced: Option<Announced>,
     program: Program,
-    code: CodeMemory,
-    entries: Vec<u32>,
-    sites: Sites,
+    image: Image,
     statistics: CompileStatistics,
-    key: u64,
 }
 
 impl CompiledProgram {
@@ -50,11 +43,16 @@ impl CompiledProgram {
         Ok(Self {
             _announced: symbols.map(|symbols| symbols.announce(&code)),
             program: program.clone(),
-            code,
-            entries,
-            sites,
+            image: Image {
+                code,
+                entries,
+                accesses: sites.accesses,
+                calls: sites.calls,
+                key,
+                // A session fills slots but once, whether they are needed or not.
+                learnt: Learnt::all_slots(),
+            },
             statistics,
-            key,
         })
     }
 
@@ -89,18 +87,10 @@ impl CompiledProgram {
 
     /// The machine code.
     pub fn machine_code(&self) -> &[u8] {
-        self.code.bytes()
+        self.image.code.bytes()
     }
 
-    pub(super) fn image(&self) -> Image<'_> {
-        Image {
-            code: &self.code,
-            entries: &self.entries,
-            accesses: &self.sites.accesses,
-            calls: &self.sites.calls,
-            key: self.key,
-            learnt: &LEARNT,
-            growing: None,
-        }
+    pub(super) fn image(&self) -> &Image {
+        &self.image
     }
 }

@@ -54,7 +54,7 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
         };
         let memory: &'s Memory<'m> = memory;
         let machine = Machine::new(program, memory, helpers);
-        let run = Run::new(compiled.image(), machine, &entry);
+        let run = Run::new(compiled.image(), None, machine, &entry);
         let frame = compiled.statistics().largest_frame;
         Self {
             run,

@@ -41,7 +41,7 @@ pub(crate) enum Event {
 /// A program and what has become of it.
 pub(crate) struct Session {
     generated: GeneratedCode,
-    sealed: CodeMemory,
+    image: Image,
     memory: Box<[u64; WORDS]>,
     arguments: Box<[u64; 6]>,
     syscalls_fail: bool,
@@ -67,7 +67,14 @@ impl Session {
         let generated =
             GeneratedCode::generate(&executable, &options).expect("the program compiles");
         Self {
-            sealed: CodeMemory::seal(generated.bytes()).expect("there is memory"),
+            image: Image {
+                code: CodeMemory::seal(generated.bytes()).expect("there is memory"),
+                entries: generated.entries().to_vec(),
+                accesses: generated.access_sites().to_vec(),
+                calls: generated.calls().to_vec(),
+                key: generated.key(),
+                learnt: Learnt::default(),
+            },
             generated,
             memory: Box::new([0x1111_1111_1111_1111; WORDS]),
             arguments: Box::new([0; 6]),
@@ -134,16 +141,7 @@ impl Session {
             frames: Frames::Manual,
             max_call_depth: 10,
         };
-        let image = Image {
-            code: &self.sealed,
-            entries: self.generated.entries(),
-            accesses: self.generated.access_sites(),
-            calls: self.generated.calls(),
-            key: self.generated.key(),
-            learnt: &Learnt::default(),
-            growing: None,
-        };
-        let mut context = Box::new(Run::new(image, NoHost, &entry).context);
+        let mut context = Box::new(Run::new(&self.image, None, NoHost, &entry).context);
         let [access, unwind, syscall] = convention.callbacks;
         // SAFETY: generated code calls these by the convention it was made for, which is theirs;
         // nothing else calls them.
@@ -152,12 +150,12 @@ impl Session {
             context.unwind = transmute::<*const (), UnwindCallback>(unwind);
             context.syscall = transmute::<*const (), SyscallCallback>(syscall);
         }
-        context.entries = self.generated.entries().as_ptr();
+        context.entries = self.image.entries.as_ptr();
         if let Some(found) = &self.found {
             context.found = &raw const **found;
         }
         context.arguments = self.arguments.as_mut_ptr();
-        let code = self.sealed.as_ptr();
+        let code = self.image.code.as_ptr();
         let session = &raw mut *self;
         context.run = session.cast::<c_void>();
         let context = Box::into_raw(context);

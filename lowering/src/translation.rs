@@ -61,16 +61,16 @@ pub(crate) struct LoopCache {
     bias: Variable,
     /// The distances from the first address that are inside; 0 while there is no range.
     limit: Variable,
-    /// The host address of the first byte.
-    origin: Variable,
+    /// How far host addresses are ahead of addresses, so that an address waits for one sum only.
+    ahead: Variable,
 }
 
 impl LoopCache {
-    /// Defines bias, limit and origin.
-    fn keep(self, cx: &mut FunctionCx<'_>, [bias, limit, origin]: [Value; 3]) {
+    /// Defines bias, limit and what is ahead.
+    fn keep(self, cx: &mut FunctionCx<'_>, [bias, limit, ahead]: [Value; 3]) {
         cx.builder.def_var(self.bias, bias);
         cx.builder.def_var(self.limit, limit);
-        cx.builder.def_var(self.origin, origin);
+        cx.builder.def_var(self.ahead, ahead);
     }
 }
 
@@ -97,7 +97,7 @@ impl LoopCaches {
             let cache = LoopCache {
                 bias: builder.declare_var(I64),
                 limit: builder.declare_var(I64),
-                origin: builder.declare_var(I64),
+                ahead: builder.declare_var(I64),
             };
             caches.of_group.insert((block, group), cache);
             caches.of_loop.entry(id).or_default().push(cache);
@@ -209,7 +209,6 @@ impl FunctionCx<'_> {
         let at = access.at;
         let refill = self.cold_block(Role::Refill { pc: at.pc });
         let ready = self.builder.create_block();
-        let distance = self.builder.append_block_param(ready, I64);
         self.comments.block(ready, Role::Translated { pc: at.pc });
 
         let address = self.lowest_address(access.group);
@@ -217,10 +216,7 @@ impl FunctionCx<'_> {
         let kept = self.builder.ins().iadd(address, bias);
         let limit = self.builder.use_var(cache.limit);
         let is_inside = self.is_less(kept, limit);
-        let arguments = [BlockArg::Value(kept)];
-        self.builder
-            .ins()
-            .brif(is_inside, ready, &arguments, refill, &[]);
+        self.builder.ins().brif(is_inside, ready, &[], refill, &[]);
         self.builder.seal_block(refill);
 
         self.builder.switch_to_block(refill);
@@ -248,27 +244,31 @@ impl FunctionCx<'_> {
         let limit = range.load(self, offset::limit(access.group.log2_span()));
         let origin = range.load(self, offset::HOST);
         let bias = self.builder.ins().ineg(start);
-        cache.keep(self, [bias, limit, origin]);
-        self.builder.ins().jump(ready, &[BlockArg::Value(now)]);
+        let ahead = self.builder.ins().isub(origin, start);
+        cache.keep(self, [bias, limit, ahead]);
+        self.builder.ins().jump(ready, &[]);
 
         self.builder.switch_to_block(miss);
         let group = access.group;
         let host = self.access_slowly(access, address, (group.low, group.span));
-        let (zero, one) = (self.constant(0), self.constant(1));
+        let one = self.constant(1);
         let bias = self.builder.ins().ineg(address);
-        cache.keep(self, [bias, one, host]);
-        self.builder.ins().jump(ready, &[BlockArg::Value(zero)]);
+        let ahead = self.builder.ins().isub(host, address);
+        cache.keep(self, [bias, one, ahead]);
+        self.builder.ins().jump(ready, &[]);
 
         self.builder.seal_block(ready);
         self.builder.switch_to_block(ready);
-        let origin = self.builder.use_var(cache.origin);
-        let host = self.builder.ins().iadd(origin, distance);
+        let ahead = self.builder.use_var(cache.ahead);
+        let host = self.builder.ins().iadd(address, ahead);
         if !self.analysis.guards_speculation {
             return host;
         }
         // It holds on every way here, by what is kept now.
+        let bias = self.builder.use_var(cache.bias);
+        let kept = self.builder.ins().iadd(address, bias);
         let limit = self.builder.use_var(cache.limit);
-        let is_inside = self.is_less(distance, limit);
+        let is_inside = self.is_less(kept, limit);
         self.unless_mispredicted(&[is_inside], host)
     }
 

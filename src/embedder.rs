@@ -7,6 +7,7 @@ use {
         abi::{FOUND, FRAME_POINTER, REGISTERS},
         host::{Ended, Host},
         learnt::Slots,
+        memory_operation::MemoryOperation,
         run::Frames,
         translation::Range,
     },
@@ -90,6 +91,7 @@ pub(crate) struct Embedder<'a, 'vm, C: ContextObject> {
     executable: &'a Executable<C>,
     config: &'a Config,
     syscalls: &'a [BuiltinFunction<C>],
+    memory_operations: &'a [Option<MemoryOperation>],
     memory: &'a EntryMemory,
     /// The meter when `vm.due_insn_count` was 0 last.
     start: i64,
@@ -125,6 +127,7 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
             executable,
             config,
             syscalls: &program.syscalls,
+            memory_operations: &program.memory_operations,
             memory,
             known_regions: Vec::new(),
             call_frames: Vec::new(),
@@ -293,6 +296,33 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
                 Err(Ended)
             }
         }
+    }
+
+    fn memory_operation(&self, index: u32) -> Option<MemoryOperation> {
+        *self.memory_operations.get(index as usize)?
+    }
+
+    fn argument(&self, number: usize) -> u64 {
+        self.vm.registers[number]
+    }
+
+    fn charge(&mut self, cost: u64, meter: i64) -> Option<i64> {
+        // As `BuiltinFunctionDefinition::vm` does, and the syscall in it.
+        let due = self.due(meter);
+        let context = self.vm.context();
+        if context.get_remaining().checked_sub(due)? < cost {
+            return None;
+        }
+        if self.has_meter {
+            context.consume(due);
+        }
+        context.consume(cost);
+        if self.has_meter {
+            self.vm.previous_instruction_meter = self.vm.context().get_remaining();
+            self.start = clamp(self.vm.previous_instruction_meter);
+        }
+        self.vm.due_insn_count = 0;
+        Some(self.meter())
     }
 
     fn regions_changed(&mut self) -> bool {

@@ -23,6 +23,7 @@ mod functions;
 mod generated;
 mod isa;
 mod lazy;
+mod memory_syscalls;
 #[cfg(all(test, target_os = "linux"))]
 mod models;
 mod native_names;
@@ -35,10 +36,12 @@ pub use {
     cache::{Cache, CacheOptions, CacheStatistics, CodeOrigin, DirectoryContents},
     error::CompileError,
     generated::{CompileStatistics, GeneratedCode},
+    memory_syscalls::MemorySyscall,
     native_names::{NativeNameFormat, NativeNames, UnknownNativeNameFormat},
     observer::{CompileObserver, Progress},
     program::{CompiledProgram, MachineCode},
     sbpf_lowering::error::LoweringError,
+    sbpf_runtime::memory_operation::{MemoryOperation, Operation},
     target_lexicon::Triple,
     tiers::{Hotness, Policy, Tier, TieredProgram},
 };
@@ -78,6 +81,9 @@ pub struct CompileOptions {
     /// Which native tools are told the names of functions. Code with names is always compiled anew,
     /// without a look at [`Self::cache`]; it is the same code, but for a random order of functions.
     pub native_names: NativeNames,
+    /// Syscalls that compiled code need not call, because it is known what they do. They must do exactly
+    /// that, or else compiled programs don't do what interpreted ones do.
+    pub memory_syscalls: Vec<MemorySyscall>,
 }
 
 impl CompileOptions {

@@ -3,8 +3,9 @@
 use {
     crate::{
         CodeOrigin, CompileError, CompileOptions, CompileStatistics, code::Code, config, isa, lazy,
+        memory_syscalls,
     },
-    sbpf_runtime::code::GrowingCode,
+    sbpf_runtime::{code::GrowingCode, memory_operation::MemoryOperation},
     solana_sbpf::{elf::Executable, program::BuiltinFunction, vm::ContextObject},
     std::{ops::Deref, sync::Arc},
 };
@@ -15,6 +16,8 @@ use {
 pub struct CompiledProgram<C: ContextObject> {
     pub(crate) code: Arc<Code>,
     pub(crate) syscalls: Vec<BuiltinFunction<C>>,
+    /// What syscalls do if they do nothing else; none behind the last one that is known.
+    pub(crate) memory_operations: Vec<Option<MemoryOperation>>,
     pub(crate) identity: Identity,
     /// Bytes of native stack that compiled code may take.
     pub(crate) native_stack: usize,
@@ -82,7 +85,7 @@ impl<C: ContextObject> CompiledProgram<C> {
         crate::dump::from_environment(executable);
         let machine = isa::here(options)?;
         if let Some(code) = options.cache.same(executable, options, &machine) {
-            return Ok(Self::of_code(executable, code, CodeOrigin::Memory));
+            return Ok(Self::of_code(executable, code, CodeOrigin::Memory, options));
         }
         let (program, syscalls) = config::program(executable)?;
         let named = options.native_names.with_functions_of(executable, options);
@@ -93,6 +96,7 @@ impl<C: ContextObject> CompiledProgram<C> {
         cache.remember_source(executable, options, &machine, found);
         Ok(Self {
             native_stack: native_stack(executable, &code),
+            memory_operations: memory_syscalls::operations(executable, &options.memory_syscalls),
             code,
             syscalls,
             identity: Identity::of(executable),
@@ -123,7 +127,7 @@ impl<C: ContextObject> CompiledProgram<C> {
         crate::dump::from_environment(executable);
         let machine = isa::here(options)?;
         if let Some(code) = options.cache.same(executable, options, &machine) {
-            return Ok(Self::of_code(executable, code, CodeOrigin::Memory));
+            return Ok(Self::of_code(executable, code, CodeOrigin::Memory, options));
         }
         let (program, syscalls) = config::program(executable)?;
         let found = match options.cache.may_have_code() {
@@ -139,6 +143,7 @@ impl<C: ContextObject> CompiledProgram<C> {
         };
         Ok(Self {
             native_stack: native_stack(executable, &code),
+            memory_operations: memory_syscalls::operations(executable, &options.memory_syscalls),
             code,
             syscalls,
             identity: Identity::of(executable),
@@ -172,10 +177,16 @@ impl<C: ContextObject> CompiledProgram<C> {
     }
 
     /// The program of `executable`, whose code is `code`.
-    pub(crate) fn of_code(executable: &Executable<C>, code: Arc<Code>, origin: CodeOrigin) -> Self {
+    pub(crate) fn of_code(
+        executable: &Executable<C>,
+        code: Arc<Code>,
+        origin: CodeOrigin,
+        options: &CompileOptions,
+    ) -> Self {
         let syscalls = config::registered_syscalls(executable);
         Self {
             native_stack: native_stack(executable, &code),
+            memory_operations: memory_syscalls::operations(executable, &options.memory_syscalls),
             code,
             syscalls: syscalls
                 .into_iter()
@@ -210,7 +221,10 @@ impl<C: ContextObject> CompiledProgram<C> {
 
     /// Bytes of memory that this program takes, the machine code included, even where it is shared.
     pub fn mem_size(&self) -> usize {
-        size_of::<Self>() + self.code.size() + size_of_val(self.syscalls.as_slice())
+        size_of::<Self>()
+            + self.code.size()
+            + size_of_val(self.syscalls.as_slice())
+            + size_of_val(self.memory_operations.as_slice())
     }
 }
 

@@ -13,7 +13,6 @@ use {
         host::Host,
         run::{Frame, Run, Stack},
         site::CallSite,
-        translation,
     },
     std::panic::{AssertUnwindSafe, catch_unwind},
 };
@@ -71,16 +70,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
                 if host <= LEAVE {
                     return None;
                 }
-                let learnt = &run.image.learnt;
-                if learnt.has_hints() {
-                    learnt.add(own);
-                    run.cache.insert(&mut run.context.found, range);
-                } else {
-                    translation::insert(&mut run.context, own, range);
-                    if !learnt.add(own) && run.cache.miss(&mut run.context.found, range) {
-                        learnt.crowd();
-                    }
-                }
+                run.remember(own, range);
                 let whole = range.resolve(address, u64::from(site.span));
                 run.context.left_host = whole.unwrap_or(0);
                 Some(host)
@@ -169,6 +159,13 @@ pub(crate) unsafe extern "C" fn syscall<H: Host>(
             let depth = run.depth(run.context.frame);
             let left = instructions_left(meter);
             let was_displaced = left != meter;
+            if !was_displaced
+                && let Some(operation) = run.host.memory_operation(index)
+                && let Some(left) = run.operate(&operation, left)
+            {
+                run.context.registers[0] = 0;
+                return left;
+            }
             let Ok((left, result)) = run.host.syscall(index, pc, depth, left) else {
                 return ENDED;
             };

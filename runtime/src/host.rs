@@ -3,6 +3,7 @@
 use crate::{
     abi::{Function, REGISTERS},
     learnt::Slots,
+    memory_operation::MemoryOperation,
     translation::Range,
 };
 
@@ -51,6 +52,27 @@ pub trait Host {
     /// When the syscall fails.
     fn syscall(&mut self, index: u32, pc: u32, depth: u64, meter: i64)
     -> Result<(i64, u64), Ended>;
+
+    /// What the syscall with number `index` does if it does nothing but an operation on memory: then it need
+    /// not be called.
+    #[inline]
+    fn memory_operation(&self, _index: u32) -> Option<MemoryOperation> {
+        None
+    }
+
+    /// One of r0 to r5 as compiled code has stored them at [`Self::arguments`]. Asked for only where there is
+    /// a [`Self::memory_operation`].
+    #[inline]
+    fn argument(&self, _number: usize) -> u64 {
+        0
+    }
+
+    /// Takes `cost` compute units with `meter` left before, as a syscall would that is called now; returns the
+    /// meter that is left. `None` if there are too few, and then nothing has happened.
+    #[inline]
+    fn charge(&mut self, _cost: u64, _meter: i64) -> Option<i64> {
+        None
+    }
 
     /// For each syscall a function that generated code may call in place of [`Self::syscall`], where the
     /// dialect has it do that: as many as there are syscalls, which stay where they are while the program

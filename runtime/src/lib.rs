@@ -17,6 +17,7 @@
 //! | [`translation`] | the region cache that inline checks read |
 //! | `second_level` | more ranges, in order, for programs that work with many |
 //! | [`learnt`] | what runs of a program learn for those that follow |
+//! | [`memory_operation`] | what some syscalls do, without calling them |
 //! | `callbacks` | the functions generated code calls |
 //! | [`run`] | one execution, from entry to exit |
 
@@ -30,6 +31,7 @@ pub mod host;
 pub mod jitdump;
 mod layout;
 pub mod learnt;
+pub mod memory_operation;
 pub mod run;
 mod second_level;
 pub mod site;

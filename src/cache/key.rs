@@ -75,6 +75,8 @@ impl Choices {
             guard_speculation,
             // Code with names is not in any cache.
             native_names: _,
+            // Code calls syscalls in any case; the runtime looks what they do.
+            memory_syscalls: _,
         } = options;
         Self {
             seed: *seed,

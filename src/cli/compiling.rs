@@ -2,6 +2,7 @@
 //! Progress is on the standard error stream, and only if that is a terminal.
 
 use {
+    super::syscalls,
     indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle},
     sbpf_cranelift::{Cache, CompileObserver, CompileOptions},
     std::{
@@ -19,6 +20,7 @@ const SHORT: Duration = Duration::from_millis(300);
 /// Options of a command, which has the whole machine to itself.
 pub(crate) fn options(cache: &Cache) -> CompileOptions {
     let mut options = CompileOptions::default();
+    options.memory_syscalls = syscalls::known_memory_syscalls();
     options.threads = thread::available_parallelism().map_or(1, NonZero::get);
     options.cache = cache.clone();
     let start = Instant::now();

@@ -208,10 +208,10 @@ struct OwnerOf<'a, C: ContextObject>(&'a TieredProgram<C>, &'a Executable<C>);
 
 impl<C: ContextObject> Owner<Result<Compiled<C>, CompileFailure>, Answer> for OwnerOf<'_, C> {
     fn receive(&self, answer: Answer) -> Option<Result<Compiled<C>, CompileFailure>> {
-        let Self(_, executable) = self;
+        let Self(program, executable) = self;
         match answer {
             Answer::Code(code, origin, time) => Some(Ok(Compiled {
-                program: CompiledProgram::of_code(executable, code, origin),
+                program: CompiledProgram::of_code(executable, code, origin, &program.options),
                 time,
             })),
             Answer::NotFound => None,

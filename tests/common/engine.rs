@@ -4,6 +4,7 @@ use {
     super::{
         context::{Event, TestContext},
         memory::{Memory, RegionState},
+        memory_syscalls,
         program::Program,
     },
     sbpf_cranelift::{Cache, CompileOptions, CompiledProgram},
@@ -108,6 +109,7 @@ pub fn compile(
     if let Some(directory) = std::env::var_os("SBPF_TEST_CACHE") {
         options.cache = Cache::in_directory(directory);
     }
+    options.memory_syscalls = memory_syscalls::known();
     let length = executable.get_text_bytes().1.len() as u64;
     options.seed = Some(compilation.seed.unwrap_or(length));
     options.guard_speculation =

@@ -427,7 +427,7 @@ impl Generator<'_> {
         let address = self.address();
         let start = self.pick(&self.habitat.regions.clone()).0;
         let small = self.random.random_range(0..=40);
-        let (name, arguments): (&str, Vec<u64>) = match self.random.random_range(0..16) {
+        let (name, arguments): (&str, Vec<u64>) = match self.random.random_range(0..22) {
             0..=4 => ("sys_log", vec![]),
             5 => ("sys_consume", vec![small]),
             6 => ("sys_consume_checked", vec![small]),
@@ -446,7 +446,8 @@ impl Generator<'_> {
                 let other = self.pick(&self.habitat.regions.clone()).0;
                 ("sys_swap", vec![start, other])
             }
-            _ => ("sys_refund", vec![small]),
+            15 => ("sys_refund", vec![small]),
+            _ => self.memory_syscall(),
         };
         // Region changes are frequent enough even when most don't name a real region.
         for (register, argument) in (1..).zip(arguments) {
@@ -454,6 +455,18 @@ impl Generator<'_> {
         }
         let key = hash_symbol_name(name.as_bytes());
         self.push(CALL_IMM, 0, 0, 0, key as i32);
+    }
+
+    fn memory_syscall(&mut self) -> (&'static str, Vec<u64>) {
+        let [to, from, result] = [(); 3].map(|()| self.address());
+        let most = if self.one_in(10) { 300 } else { 40 };
+        let length = self.random.random_range(0..=most);
+        match self.random.random_range(0..4) {
+            0 => ("sys_memcpy", vec![to, from, length]),
+            1 => ("sys_memmove", vec![to, to.wrapping_add(from % 64), length]),
+            2 => ("sys_memset", vec![to, from, length]),
+            _ => ("sys_memcmp", vec![to, from, length, result]),
+        }
     }
 
     fn early_exit(&mut self) {

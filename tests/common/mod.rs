@@ -23,6 +23,7 @@ pub mod generator;
 pub mod host_syscalls;
 pub mod layout;
 pub mod memory;
+pub mod memory_syscalls;
 pub mod opcodes;
 pub mod program;
 pub mod region_syscalls;

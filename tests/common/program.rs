@@ -1,7 +1,7 @@
 //! Programs in the three forms they come in, made into executables.
 
 use {
-    super::{context::TestContext, host_syscalls, region_syscalls, syscalls},
+    super::{context::TestContext, host_syscalls, memory_syscalls, region_syscalls, syscalls},
     solana_sbpf::{
         assembler::assemble,
         elf::Executable,
@@ -64,6 +64,7 @@ impl Program {
 pub fn loader(config: &Config, extra: &[String]) -> Arc<BuiltinProgram<TestContext>> {
     let mut loader = BuiltinProgram::new_loader(config.clone());
     syscalls::register(&mut loader);
+    memory_syscalls::register(&mut loader);
     region_syscalls::register(&mut loader);
     for name in extra {
         host_syscalls::register(&mut loader, name);

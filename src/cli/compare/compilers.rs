@@ -5,6 +5,7 @@ use {
     crate::cli::{
         context::Context,
         engine::{self, Engine, Prepared, Refusal},
+        syscalls,
     },
     sbpf_cranelift::{Cache, CompileOptions},
     serde::{Deserialize, Serialize},
@@ -34,6 +35,7 @@ pub(crate) fn compile(
 ) -> Result<Compilation, Refusal> {
     // It is the compiler that is measured.
     let mut options = CompileOptions::default();
+    options.memory_syscalls = syscalls::known_memory_syscalls();
     options.cache = Cache::none();
     let (cpu, wall) = (clock::process_time(), Instant::now());
     let prepared = engine::prepare(engine, executable, &options)?;

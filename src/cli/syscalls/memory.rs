@@ -32,17 +32,6 @@ pub(super) fn is_nonoverlapping(
     }
 }
 
-/// Copies, the destination checked first, as if through a buffer.
-///
-/// # Errors
-/// When one of the ranges is not the program's.
-fn copy(context: &Context, destination: u64, source: u64, length: u64) -> Result<u64, Error> {
-    translate::check_writable(context, destination, length, 1)?;
-    let bytes = translate::read(context, source, length)?;
-    translate::write(context, destination, &bytes, 1)?;
-    Ok(0)
-}
-
 syscall! {
     /// `sol_memcpy_(destination, source, length)`: ranges that overlap are an error.
     Memcpy(context, destination, source, length) {
@@ -50,7 +39,8 @@ syscall! {
         if !is_nonoverlapping(source, length, destination, length) {
             return Err(SyscallError::CopyOverlapping.into());
         }
-        copy(context, destination, source, length)
+        translate::copy(context, destination, source, length)?;
+        Ok(0)
     }
 }
 
@@ -58,7 +48,8 @@ syscall! {
     /// `sol_memmove_(destination, source, length)`.
     Memmove(context, destination, source, length) {
         charge(context, length)?;
-        copy(context, destination, source, length)
+        translate::copy(context, destination, source, length)?;
+        Ok(0)
     }
 }
 

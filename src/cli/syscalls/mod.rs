@@ -22,6 +22,7 @@ pub(crate) use missing::{Import, MISSING_SLOTS, known_missing};
 
 use {
     super::context::Context,
+    sbpf_cranelift::{MemoryOperation, MemorySyscall, Operation},
     solana_sbpf::{elf::ElfError, program::BuiltinProgram},
 };
 
@@ -73,6 +74,25 @@ fn consume(context: &mut Context, amount: u64) -> Result<(), Error> {
     } else {
         Err(error::InstructionError::ComputationalBudgetExceeded.into())
     }
+}
+
+/// What compiled code does by itself, as [`memory`] does it.
+pub(crate) fn known_memory_syscalls() -> Vec<MemorySyscall> {
+    [
+        ("sol_memcpy_", Operation::Copy),
+        ("sol_memmove_", Operation::Move),
+        ("sol_memset_", Operation::Fill),
+        ("sol_memcmp_", Operation::Compare),
+    ]
+    .map(|(name, operation)| MemorySyscall {
+        name: name.to_string(),
+        operation: MemoryOperation {
+            operation,
+            base_cost: cost::MEM_OP_BASE_COST,
+            bytes_per_unit: cost::CPI_BYTES_PER_UNIT,
+        },
+    })
+    .into()
 }
 
 /// Registers every syscall there is, and one that fails by name for each of `missing`.

@@ -180,6 +180,28 @@ pub(super) fn write(
     Ok(())
 }
 
+/// Copies `length` bytes within the program's memory, the destination checked first, as if through a buffer.
+///
+/// # Errors
+/// See the module's rules.
+pub(super) fn copy(
+    context: &Context,
+    destination: u64,
+    source: u64,
+    length: u64,
+) -> Result<(), Error> {
+    if length == 0 {
+        return Ok(());
+    }
+    let to = map(context, AccessType::Store, destination, length, 1)?;
+    let from = map(context, AccessType::Load, source, length, 1)?;
+    let (to, from) = (to.ptr_mut().cast::<u8>(), from.ptr().cast::<u8>());
+    // SAFETY: the mapping returned parts of its regions with exactly the length asked for, the first of them
+    // writable; the engine keeps their host memory alive for the whole run. They may overlap.
+    unsafe { std::ptr::copy(from, to, length as usize) };
+    Ok(())
+}
+
 /// Sets `length` bytes of the program's memory to `value`.
 ///
 /// # Errors

@@ -272,6 +272,8 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         self.vm.registers.as_mut_ptr()
     }
 
+    // Into the callback, which does little else.
+    #[inline(always)]
     fn syscall(
         &mut self,
         index: u32,

@@ -437,7 +437,7 @@ impl<'p, H: Host> Run<'p, H> {
             if !has_hints && translation::is_empty(context, range.start) {
                 translation::insert(context, range.start, range);
             }
-            cache.insert(&mut context.found, range);
+            cache.insert_again(&mut context.found, range);
         });
         if has_hints {
             cache.begun();

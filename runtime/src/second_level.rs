@@ -79,7 +79,26 @@ impl SecondLevel {
         }
     }
 
+    /// [`Self::insert`] between [`Self::begin`] and [`Self::begun`], where ranges are likely to be those that
+    /// another execution has left, one after the other.
+    #[inline]
+    pub(crate) fn insert_again(&mut self, shown: &mut *const Found, range: Range) {
+        if let Some(spare) = &mut self.found
+            && self.count < spare.left
+            && let found = &spare.found
+            && found.starts[self.count] == range.start
+            && (self.count == 0 || found.starts[self.count - 1] < range.start)
+            && found.slots[self.count].is_set(&range)
+        {
+            // How many there are is set in the end.
+            self.count += 1;
+            return;
+        }
+        self.insert(shown, range);
+    }
+
     /// Remembers a range, and shows all to generated code.
+    #[inline(never)]
     pub(crate) fn insert(&mut self, shown: &mut *const Found, range: Range) {
         // The greatest address is what marks places without a range.
         if range.length > LONGEST || range.start == u64::MAX {
@@ -300,7 +319,7 @@ mod tests {
         drop(level);
         let mut next = SecondLevel::default();
         next.begin(&mut shown, &learnt);
-        next.insert(&mut shown, range(10, 10));
+        next.insert_again(&mut shown, range(10, 10));
         let moved = Range {
             host: 99,
             ..range(20, 10)
@@ -309,8 +328,8 @@ mod tests {
             writable: false,
             ..range(30, 10)
         };
-        next.insert(&mut shown, moved);
-        next.insert(&mut shown, locked);
+        next.insert_again(&mut shown, moved);
+        next.insert_again(&mut shown, locked);
         next.begun();
         assert_eq!(ranges(&next), [(10, 10, 10), (20, 10, 10), (30, 10, 0)]);
         let slots = next.found.as_ref().map(|spare| &spare.found.slots);

@@ -572,3 +572,49 @@ fn calls_in_branches() {
         }
     }
 }
+
+/// Where a callee may need more than is left, though it does not, the interpreter returns through frames of
+/// compiled code: it finds in r6 to r9 what each of them had there.
+#[test]
+fn registers_of_frames_that_are_left() {
+    let spare = "add64 r0, 1\n".repeat(30);
+    for version in SBPFVersion::ALL {
+        let text = format!(
+            "entrypoint:
+            mov64 r6, 11
+            mov64 r7, 22
+            mov64 r8, 33
+            mov64 r9, 44
+            call function_outer
+            stxdw [r1+0], r6
+            stxdw [r1+8], r7
+            stxdw [r1+16], r8
+            stxdw [r1+24], r9
+            exit
+            function_outer:
+            mov64 r6, 55
+            mov64 r7, 66
+            mov64 r8, 77
+            mov64 r9, 88
+            call function_inner
+            stxdw [r1+32], r6
+            stxdw [r1+40], r7
+            stxdw [r1+48], r8
+            stxdw [r1+56], r9
+            exit
+            function_inner:
+            ldxdw r2, [r1+64]
+            jne r2, 0, short
+            {spare}
+            short:
+            add64 r0, r2
+            exit"
+        );
+        for input in [1, 0] {
+            let verdict = Case::assembly(*version, &text)
+                .input(vec![input; 72])
+                .check();
+            verdict.succeeds();
+        }
+    }
+}

@@ -155,8 +155,6 @@ pub(crate) unsafe extern "C" fn syscall<H: Host>(
     // SAFETY: passed on to the caller.
     unsafe {
         with_run::<H, i64>(anchor, ENDED, |run| {
-            let pc = run.context.revealed(pc);
-            let depth = run.depth(run.context.frame);
             let left = instructions_left(meter);
             let was_displaced = left != meter;
             if !was_displaced
@@ -166,6 +164,8 @@ pub(crate) unsafe extern "C" fn syscall<H: Host>(
                 run.context.registers[0] = 0;
                 return left;
             }
+            let pc = run.context.revealed(pc);
+            let depth = run.depth(run.context.frame);
             let Ok((left, result)) = run.host.syscall(index, pc, depth, left) else {
                 return ENDED;
             };

@@ -9,7 +9,7 @@ use {
         abi::{Context, LEAVE},
         host::Host,
         run::{Frames, Run},
-        translation::{self, Range},
+        translation,
     },
     std::{ptr, slice},
 };
@@ -121,20 +121,6 @@ impl<H: Host> Run<'_, H> {
             }
         };
         (host > LEAVE).then(|| ptr::with_exposed_provenance_mut(host as usize))
-    }
-
-    /// Puts the range around `address` into the region cache, after it was missed there.
-    pub(crate) fn remember(&mut self, address: u64, range: Range) {
-        let learnt = &self.image.learnt;
-        if learnt.has_hints() {
-            learnt.add(address);
-            self.cache.insert(&mut self.context.found, range);
-        } else {
-            translation::insert(&mut self.context, address, range);
-            if !learnt.add(address) && self.cache.miss(&mut self.context.found, range) {
-                learnt.crowd();
-            }
-        }
     }
 }
 

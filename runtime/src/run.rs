@@ -12,7 +12,7 @@ use {
         learnt::Learnt,
         second_level::SecondLevel,
         site::{AccessSite, CallSite},
-        translation,
+        translation::{self, Range},
     },
     std::{
         any::Any,
@@ -407,6 +407,20 @@ impl<'p, H: Host> Run<'p, H> {
         self.context.meter = meter;
         self.context.raise(Exception::Bailout, pc);
         self.context.resolved = LEAVE;
+    }
+
+    /// Puts the range around `address` into the region cache, after it was missed there.
+    pub(crate) fn remember(&mut self, address: u64, range: Range) {
+        let learnt = &self.image.learnt;
+        if learnt.has_hints() {
+            learnt.add(address);
+            self.cache.insert(&mut self.context.found, range);
+        } else {
+            translation::insert(&mut self.context, address, range);
+            if !learnt.add(address) && self.cache.miss(&mut self.context.found, range) {
+                learnt.crowd();
+            }
+        }
     }
 
     #[inline]

@@ -14,8 +14,8 @@ use {
     },
 };
 
-/// Maps guest memory.
-fn map(
+/// Maps guest memory, which the access-violation handler may make accessible.
+pub(super) fn map(
     context: &mut TestContext,
     access: AccessType,
     address: u64,

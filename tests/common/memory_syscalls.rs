@@ -2,11 +2,11 @@
 //! that nothing tells whether it did.
 
 use {
-    super::{context::TestContext, syscalls::SyscallResult},
+    super::{context::TestContext, host_syscalls::map, syscalls::SyscallResult},
     sbpf_cranelift::{MemoryOperation, MemorySyscall, Operation},
     solana_sbpf::{
         error::EbpfError,
-        memory_region::{AccessType, HostBuffer},
+        memory_region::AccessType,
         program::{BuiltinFunctionDefinition, BuiltinProgram},
     },
     std::error::Error,
@@ -26,19 +26,6 @@ fn charge(context: &mut TestContext, length: u64) -> Result<(), Box<dyn Error>> 
         true => Err("no units left".into()),
         false => Ok(()),
     }
-}
-
-/// Finds memory, which the access-violation handler may make accessible.
-fn map(
-    context: &mut TestContext,
-    access: AccessType,
-    address: u64,
-    length: u64,
-) -> Result<HostBuffer, EbpfError> {
-    context
-        .mapping
-        .map_with_access_violation_handler(access, address, length)
-        .into()
 }
 
 fn read(context: &mut TestContext, address: u64, length: u64) -> Result<Vec<u8>, EbpfError> {

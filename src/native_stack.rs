@@ -10,26 +10,14 @@ pub(crate) fn needed(frames: usize) -> usize {
     frames.saturating_add(CALLBACK_STACK)
 }
 
-/// Does `work` with `frames` bytes of native stack for compiled code, and some for what it calls; on a
-/// new stack if this thread has less left. Gives nothing, and does nothing, where the system has no
-/// memory for one.
-///
-/// # Panics
-/// If `work` does.
-pub(crate) fn with<R>(frames: usize, work: impl FnOnce() -> R) -> Option<R> {
-    match is_left(frames) {
-        true => Some(work()),
-        false => on_new(frames, work),
-    }
-}
-
 /// Whether this thread has `frames` bytes of native stack left for compiled code, and some for what it calls.
 #[inline]
 pub(crate) fn is_left(frames: usize) -> bool {
     stacker::remaining_stack().is_some_and(|left| left >= needed(frames))
 }
 
-/// [`with`] a new stack in any case.
+/// Does `work` on a new native stack with `frames` bytes for compiled code, and some for what it calls. Gives
+/// nothing, and does nothing, where the system has no memory for one.
 ///
 /// # Panics
 /// If `work` does.
@@ -57,13 +45,13 @@ mod tests {
 
     #[test]
     fn what_no_system_has_is_refused() {
-        assert_eq!(with(usize::MAX / 2, || unreachable!()), None::<()>);
+        assert_eq!(on_new(usize::MAX / 2, || unreachable!()), None::<()>);
     }
 
     #[test]
     fn panics_come_through() {
         for frames in [0, 64 << 20] {
-            let panic = catch_unwind(|| with(frames, || std::panic::panic_any(frames)));
+            let panic = catch_unwind(|| on_new(frames, || std::panic::panic_any(frames)));
             let payload = panic.expect_err("it panics");
             assert_eq!(payload.downcast_ref(), Some(&frames));
         }
@@ -72,7 +60,7 @@ mod tests {
     #[test]
     fn there_is_as_much_as_asked_for() {
         for frames in [0, 1 << 20, 64 << 20] {
-            let left = with(frames, stacker::remaining_stack).flatten();
+            let left = on_new(frames, stacker::remaining_stack).flatten();
             assert!(left.is_none_or(|left| left >= frames), "{left:?}");
         }
     }

@@ -97,7 +97,7 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
             return self.run_here(limit);
         }
         // Where the system has no memory for a native stack, the interpreter does without.
-        native_stack::with(self.native_stack, || self.run_here(limit)).unwrap_or_else(|| {
+        native_stack::on_new(self.native_stack, || self.run_here(limit)).unwrap_or_else(|| {
             let Machine {
                 program,
                 memory,

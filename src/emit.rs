@@ -3,7 +3,13 @@
 //! Calls between functions are relative, so the code runs wherever it is mapped.
 
 use {
-    crate::{CompileError, CompileOptions, diversity::Diversity, functions, native_names::Symbols},
+    crate::{
+        CompileError, CompileOptions,
+        diversity::Diversity,
+        functions,
+        native_names::Symbols,
+        placement::{self, Loop},
+    },
     cranelift_codegen::{Context, FinalizedRelocTarget, binemit::Reloc, isa::TargetIsa},
     sbpf_lowering::function::{Analysis, FunctionName, Sites},
     std::collections::HashMap,
@@ -51,6 +57,7 @@ pub(crate) struct Piece {
     code: Vec<u8>,
     /// Relative to its start.
     fixups: Vec<Fixup>,
+    loops: Vec<Loop>,
 }
 
 impl Piece {
@@ -106,7 +113,7 @@ fn emit_within(
         options.tell(done, total)?;
         emitted.clif_instructions += function.clif_instructions;
         emitted.clif_blocks += function.clif_blocks;
-        let Some(piece) = piece(&mut emitted, function.name, &function.context)? else {
+        let Some(piece) = piece(&mut emitted, function.name, &function.context, isa)? else {
             return Ok(());
         };
         length += piece.code.len();
@@ -148,6 +155,7 @@ pub(crate) fn piece(
     emitted: &mut Emitted,
     name: FunctionName,
     context: &Context,
+    isa: &dyn TargetIsa,
 ) -> Result<Option<Piece>, CompileError> {
     let Some(compiled) = context.compiled_code() else {
         return Ok(None);
@@ -184,10 +192,11 @@ pub(crate) fn piece(
         name,
         code: compiled.code_buffer().to_vec(),
         fixups,
+        loops: placement::small_loops(compiled.code_buffer(), isa.triple().architecture),
     }))
 }
 
-/// Puts a function behind the others, after so many bytes of padding.
+/// Puts a function behind the others, after so many bytes of padding or some more.
 pub(crate) fn place(
     emitted: &mut Emitted,
     fixups: &mut Vec<Fixup>,
@@ -201,6 +210,8 @@ pub(crate) fn place(
     } else {
         code.len() + padding
     };
+    let alignment = isa.function_alignment().minimum as usize;
+    let start = placement::best_start(start, alignment, &piece.loops);
     // Nothing goes on from one function into the next.
     let filling = match isa.triple().architecture {
         Architecture::X86_64 => BREAKPOINT,

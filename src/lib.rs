@@ -29,6 +29,7 @@ mod models;
 mod native_names;
 mod native_stack;
 mod observer;
+mod placement;
 mod program;
 mod tiers;
 

@@ -129,7 +129,7 @@ impl Batch {
             functions::compile(analysis, name, isa, context)?;
             batch
                 .pieces
-                .extend(emit::piece(&mut batch.emitted, name, context)?);
+                .extend(emit::piece(&mut batch.emitted, name, context, isa)?);
             batch.sites.push((name, sites));
         }
         Ok(batch)

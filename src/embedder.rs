@@ -4,7 +4,7 @@ use {
     crate::{CompiledProgram, compat},
     sbpf_lowering::dialect::FrameLayout,
     sbpf_runtime::{
-        abi::{FOUND, FRAME_POINTER, REGISTERS},
+        abi::{FOUND, FRAME_POINTER, LARGEST_METER, REGISTERS},
         host::{Ended, Host},
         learnt::Slots,
         memory_operation::MemoryOperation,
@@ -366,7 +366,7 @@ fn set_result(program_result: &mut ProgramResult, result: u64) {
 
 /// Budgets that no program can use up count as the largest one that compiled code can hold.
 fn clamp(meter: u64) -> i64 {
-    i64::try_from(meter).unwrap_or(i64::MAX)
+    i64::try_from(meter).map_or(LARGEST_METER, |meter| meter.min(LARGEST_METER))
 }
 
 fn with_pc(registers: &[u64; 11], pc: u32) -> [u64; 12] {

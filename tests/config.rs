@@ -120,6 +120,23 @@ fn great_depths() {
     }
 }
 
+/// Skips more moves than it has executed instructions, until it accesses memory: first where a check has to
+/// look for the region, then where there is none.
+const SKIPPING: &str = "
+    mov64 r2, r1
+    jeq r2, r1, second
+    mov64 r3, 5
+    second:
+    jeq r2, r1, third
+    mov64 r4, 6
+    third:
+    jeq r2, r1, access
+    mov64 r5, 7
+    access:
+    ldxdw r0, [r1+0]
+    ldxdw r0, [r3+0]
+    exit";
+
 #[test]
 fn extreme_budgets() {
     for version in SBPFVersion::ALL {
@@ -128,6 +145,7 @@ fn extreme_budgets() {
             "exit",
             "mov64 r0, 1",
             "mov64 r1, 77\nsyscall sys_consume\nexit",
+            SKIPPING,
         ];
         for text in texts {
             let budgets = [

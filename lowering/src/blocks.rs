@@ -8,7 +8,6 @@ use {
         cfg::BlockId,
         checkpoints::{Charge, Checkpoints, calls},
         function::{Analysis, FunctionCx},
-        selection::skipped_move,
         units::UnitId,
     },
     cranelift_codegen::ir::Block,
@@ -61,7 +60,7 @@ pub(crate) fn local_blocks(
                 needed: checkpoints.of(block).needed.filter(|_| has_meter),
                 ..checkpoints.of(block)
             },
-            skips: None,
+            skips: checkpoints.skipped(block),
             entry: is_counted(block).then(|| builder.create_block()),
             short: None,
             jumps: 0,
@@ -103,18 +102,6 @@ pub(crate) fn local_blocks(
         jump(Some(block), block, false);
         if let Some(next) = analysis.graph.block(block).successors[0] {
             jump(Some(block), next, false);
-        }
-    }
-    for &block in &unit.blocks {
-        // A checkpoint has another block in front.
-        let edges = |block| {
-            blocks
-                .get(&block)
-                .map(|local| local.jumps + local.body_edges + local.entries)
-        };
-        let skips = skipped_move(analysis, unit, block, edges);
-        if let Some(local) = blocks.get_mut(&block) {
-            local.skips = skips;
         }
     }
     blocks

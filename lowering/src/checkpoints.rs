@@ -9,22 +9,27 @@
 //! compiled code, see [`sbpf_runtime::abi::DISPLACED`].
 //!
 //! Paying is put off as well: what a block owes is **carried** into a successor that nothing else
-//! leads to, and settled with what that owes.
+//! leads to, and settled with what that owes. A move that is selected ([`crate::selection`]) belongs to the
+//! block that branches over it.
 
 use {
     crate::{
         cfg::{BlockId, Graph},
         dialect::Dialect,
         insn::{Insn, Operation},
+        selection::skipped_move,
         units::Unit,
     },
-    sbpf_runtime::abi::FRAME_POINTER,
+    sbpf_runtime::abi::{FRAME_POINTER, LARGEST_METER},
     std::collections::HashMap,
 };
 
 /// The most instructions between checkpoints, which is also the most that the interpreter executes
 /// at the end of a budget.
 const LONGEST_WAY: u32 = 512;
+
+// What is given back on a way is less than what is paid at its end.
+const _: () = assert!((LONGEST_WAY as i64) < i64::MAX - LARGEST_METER);
 
 /// What a block has to do about the meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,7 @@ pub struct Charge {
 #[derive(Debug)]
 pub struct Checkpoints {
     charges: HashMap<BlockId, Charge>,
+    skipped: HashMap<BlockId, BlockId>,
 }
 
 impl Checkpoints {
@@ -102,6 +108,21 @@ impl Checkpoints {
                     }
             });
         }
+        // Blocks that are moves to be selected, and what branches over them.
+        let skipped = order.iter().filter_map(|&block| {
+            let edges = |block| position.get(&block).map(|place: &usize| edges[*place]);
+            skipped_move(graph, unit, block, edges).map(|skipped| (block, skipped))
+        });
+        let skipped: HashMap<_, _> = skipped.collect();
+        let mut is_skipped = vec![false; order.len()];
+        for block in skipped.values() {
+            if let Some(&place) = position.get(block) {
+                is_skipped[place] = true;
+                successors(place)
+                    .flatten()
+                    .for_each(|next| edges[next] -= 1);
+            }
+        }
         let mut carried = vec![0; order.len()];
         let mut charges = HashMap::with_capacity(order.len());
         for (here, &block) in order.iter().enumerate() {
@@ -109,9 +130,10 @@ impl Checkpoints {
                 next.is_some_and(|next| edges[next] == 1 && !is_checkpoint[next])
             };
             let carries = successors(here).all(takes);
-            if carries {
+            if carries && !is_skipped[here] {
+                let moved = u32::from(skipped.contains_key(&block));
                 for next in successors(here).flatten() {
-                    carried[next] = carried[here] + graph.cost(block);
+                    carried[next] = carried[here] + graph.cost(block) + moved;
                 }
             }
             let charge = Charge {
@@ -122,7 +144,12 @@ impl Checkpoints {
             };
             charges.insert(block, charge);
         }
-        Self { charges }
+        Self { charges, skipped }
+    }
+
+    /// The block that the branch at the end of another one skips, if that is a move which is selected.
+    pub fn skipped(&self, branching: BlockId) -> Option<BlockId> {
+        self.skipped.get(&branching).copied()
     }
 
     /// The charge of a block of the unit.

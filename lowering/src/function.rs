@@ -444,7 +444,7 @@ impl FunctionCx<'_> {
             self.return_early(block, at, early);
         }
         if let Some(skipped) = self.blocks[&block].skips {
-            return self.select(at, insn, skipped);
+            return self.select(block, at, insn, skipped);
         }
         if (self.blocks[&block].charge.settles || insn.operation == Operation::Exit) && !is_failure
         {

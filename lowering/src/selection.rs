@@ -8,37 +8,41 @@
 //! ```text
 //!     r8 = r1                    holds = r9 < r6
 //!     if r9 < r6 goto t          r8 = select(holds, r1, r2)
-//!     r8 = r2                    meter -= 3 - holds
+//!     r8 = r2                    meter += holds
 //! t:  ...                        goto t
 //! ```
+//!
+//! The move is paid for as if it was never skipped, and given back before that, because paying is put off
+//! ([`crate::checkpoints`]): often to the block behind several such branches.
 
 use {
     crate::{
-        cfg::BlockId,
-        function::{Analysis, FunctionCx, Position},
+        cfg::{BlockId, Graph},
+        function::{FunctionCx, Position},
         insn::{Arithmetic, Insn, Operation},
         shifts::constant,
         units::Unit,
     },
-    cranelift_codegen::ir::{InstBuilder, types::I64},
+    cranelift_codegen::ir::{InstBuilder, Value, types::I64},
     sbpf_runtime::abi::FRAME_POINTER,
 };
 
 /// The block that the branch at the end of another one skips, if it is one move; `edges` tells how many
 /// ways lead to a block of the unit.
 pub(crate) fn skipped_move(
-    analysis: &Analysis<'_>,
+    graph: &Graph,
     unit: &Unit,
     branching: BlockId,
     edges: impl Fn(BlockId) -> Option<u32>,
 ) -> Option<BlockId> {
-    let graph = &analysis.graph;
     let (_, terminator) = graph.terminator(branching)?;
     let [Some(skipped), Some(target)] = graph.block(branching).successors else {
         return None;
     };
     let block = graph.block(skipped);
+    // Behind turns that are counted there are more ways than those of the program.
     let is_skipped = matches!(terminator.operation, Operation::Branch { .. })
+        && !graph.counted_loops.contains_key(&branching)
         && skipped != unit.entry
         && skipped != target
         && block.cost == 1
@@ -56,7 +60,13 @@ fn moves(insn: &Insn) -> bool {
 
 impl FunctionCx<'_> {
     /// A branch over the move that is `skipped`.
-    pub(crate) fn select(&mut self, at: Position, branch: &Insn, skipped: BlockId) {
+    pub(crate) fn select(
+        &mut self,
+        branching: BlockId,
+        at: Position,
+        branch: &Insn,
+        skipped: BlockId,
+    ) {
         let graph = &self.analysis.graph;
         let block = graph.block(skipped);
         let (
@@ -85,26 +95,45 @@ impl FunctionCx<'_> {
         };
         self.lower_insn(position, insn, None);
         let moved = self.register(insn.destination);
-        let is_skipped = self.builder.ins().uextend(I64, holds);
         let number = |value| constant(&self.builder.func.dfg, value);
-        let selected = match (number(kept), number(moved)) {
-            (Some(1), Some(0)) => is_skipped,
-            (Some(0), Some(1)) => {
-                let one = self.constant(1);
-                self.builder.ins().bxor(is_skipped, one)
+        let numbers = (number(kept), number(moved));
+        match numbers {
+            (Some(1), Some(0)) | (Some(0), Some(1)) => {
+                let is_skipped = self.builder.ins().uextend(I64, holds);
+                let selected = if numbers.0 == Some(1) {
+                    is_skipped
+                } else {
+                    let one = self.constant(1);
+                    self.builder.ins().bxor(is_skipped, one)
+                };
+                self.set_register(insn.destination, selected);
+                self.give_back(|cx, meter| cx.builder.ins().iadd(meter, is_skipped));
             }
-            _ => self.builder.ins().select(holds, kept, moved),
-        };
-        self.set_register(insn.destination, selected);
-        // Both, and then the move is given back: the sum alone might be too large for a meter.
-        self.pay(at.spent as u32 + 2);
-        if self.analysis.program.dialect.meter {
-            let meter = self.meter();
-            let meter = self.builder.ins().iadd(meter, is_skipped);
-            self.set_meter(meter);
+            _ => {
+                let selected = self.builder.ins().select(holds, kept, moved);
+                self.set_register(insn.destination, selected);
+                // Less code than to make a number of the condition.
+                self.give_back(|cx, meter| {
+                    let one = cx.constant(1);
+                    let more = cx.builder.ins().iadd(meter, one);
+                    cx.builder.ins().select(holds, more, meter)
+                });
+            }
+        }
+        if self.blocks[&branching].charge.settles {
+            self.pay(at.spent as u32 + 2);
         }
         self.go_to(target);
         // The edge of the move's own block ends where this one does.
         self.jump_done(target);
+    }
+
+    /// Pays back what a move would have cost, if there is a meter.
+    fn give_back(&mut self, more: impl FnOnce(&mut Self, Value) -> Value) {
+        if self.analysis.program.dialect.meter {
+            let meter = self.meter();
+            let meter = more(self, meter);
+            self.set_meter(meter);
+        }
     }
 }

@@ -16,7 +16,7 @@ const STEPS: usize = 300;
 #[test]
 fn every_way_is_covered_and_paid() {
     let mut random = Random(0xc0ffee);
-    let (mut checks, mut blocks) = (0, 0);
+    let (mut checks, mut blocks, mut selections) = (0, 0, 0);
     for round in 0..rounds(400) {
         let length = 2 + random.below(if round % 8 == 0 { MANY } else { 60 });
         let text = random_text(&mut random, length);
@@ -41,7 +41,10 @@ fn every_way_is_covered_and_paid() {
                     assert!(!after_call, "a call may have spent anything");
                 }
                 assert_eq!(charge.carried, owed, "what is carried depends on the way");
-                let cost = graph.block(block).cost;
+                // A move that is selected is paid for with the branch over it, and only what follows both.
+                let skipped = checkpoints.skipped(block);
+                selections += usize::from(skipped.is_some());
+                let cost = graph.block(block).cost + u32::from(skipped.is_some());
                 covered -= i64::from(cost);
                 assert!(covered >= 0, "the way is longer than what was checked");
                 owed = if charge.settles { 0 } else { owed + cost };
@@ -51,7 +54,8 @@ fn every_way_is_covered_and_paid() {
                     charge.settles || !after_call,
                     "a callee needs the exact meter"
                 );
-                let successors: Vec<_> = graph.block(block).successors().collect();
+                let behind = skipped.unwrap_or(block);
+                let successors: Vec<_> = graph.block(behind).successors().collect();
                 let Some(next) = successors.get(random.below(2) as usize % successors.len().max(1))
                 else {
                     break;
@@ -66,4 +70,5 @@ fn every_way_is_covered_and_paid() {
         }
     }
     assert!(checks < blocks, "{checks} checks in {blocks} blocks");
+    assert!(selections > 0, "no branch over a move");
 }

@@ -118,6 +118,10 @@ pub const ENDED: i64 = -1;
 /// access callback leaves.
 pub const DISPLACED: i64 = i64::MIN;
 
+/// The most instructions that an execution starts with. Generated code adds a few to its meter before it pays
+/// for more, and that must not look like [`DISPLACED`].
+pub const LARGEST_METER: i64 = i64::MAX - (1 << 16);
+
 /// The instructions left, without [`DISPLACED`].
 pub const fn instructions_left(meter: i64) -> i64 {
     meter & !DISPLACED

@@ -27,7 +27,7 @@ use {
 pub struct Entry {
     /// Registers r0 to r10.
     pub registers: [u64; REGISTERS],
-    /// Instructions that may be executed; 0 to `i64::MAX`.
+    /// Instructions that may be executed; 0 to [`LARGEST_METER`](crate::abi::LARGEST_METER).
     pub meter: i64,
     /// How frames are passed.
     pub frames: Frames,

@@ -56,16 +56,18 @@ impl Random {
     }
 }
 
-/// Conditional and unconditional jumps, calls, exits and arithmetic, all to random places.
+/// Conditional and unconditional jumps, calls, exits and arithmetic, to random places or over one instruction.
 pub(crate) fn random_text(random: &mut Random, length: u64) -> Vec<u8> {
     let mut text = Vec::new();
     for pc in 0..length {
         let offset = random.below(length) as i64 - pc as i64 - 1;
-        let (opcode, source, offset, immediate) = match random.below(8) {
+        let (opcode, source, offset, immediate) = match random.below(10) {
             0 => (0x05, 0, offset, 0),
             1 | 2 => (0x15, 0, offset, 7),
-            3 => (0x85, 1, 0, offset),
-            4 => (0x95, 0, 0, 0),
+            3 if pc + 2 < length => (0x15, 0, 1, 7),
+            4 => (0x85, 1, 0, offset),
+            5 => (0x95, 0, 0, 0),
+            6 => (0xb7, 0, 0, 1),
             _ => (0x07, 0, 0, 1),
         };
         text.extend([opcode, source << 4]);

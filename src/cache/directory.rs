@@ -19,6 +19,8 @@ const EXTENSION: &str = "sbpfcode";
 const UNFINISHED: &str = ".unfinished-";
 /// After so long nobody is writing any more.
 const ABANDONED: Duration = Duration::from_secs(3_600);
+/// What was used so lately is not noted to be used once more, which takes a system call.
+const LATELY: Duration = Duration::from_secs(10);
 /// More bytes than the code of any program has.
 const LARGEST_FILE: u64 = 1 << 30;
 
@@ -75,8 +77,11 @@ impl Directory {
         if metadata.len() > LARGEST_FILE {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        // Where times can't be set, files are removed in the order in which they were written.
-        let _ = file.set_times(FileTimes::new().set_modified(SystemTime::now()));
+        let age = metadata.modified().map(|used| used.elapsed());
+        if !matches!(age, Ok(Ok(age)) if age < LATELY) {
+            // Where times can't be set, files are removed in the order in which they were written.
+            let _ = file.set_times(FileTimes::new().set_modified(SystemTime::now()));
+        }
         Ok(Some((file, metadata.len())))
     }
 

@@ -26,12 +26,15 @@ use {
         code::UnsealedCode,
         site::{AccessSite, CallSite, RegisterSet},
     },
-    std::io::{self, Read},
+    std::io::{self, BufReader, Read},
 };
 
 const MAGIC: &[u8; 8] = b"sbpfcode";
 const VERSION: u32 = 4;
 const HEADER: usize = 192;
+/// Bytes that are read at once.
+const BUFFER: usize = 8192;
+
 const KEY: usize = 16;
 const HASH: usize = 48;
 const NUMBERS: usize = 80;
@@ -228,13 +231,15 @@ fn expected_length([code, entries, accesses, calls]: [usize; 4]) -> Option<u64> 
 /// A file of which all that is read is hashed: parts by themselves, which takes less time than going on
 /// in the middle of a hash.
 struct Hashing<F> {
-    file: F,
+    /// Small parts are read together; those that are larger than the buffer go where they belong.
+    file: BufReader<F>,
     hasher: blake3::Hasher,
 }
 
 impl<F: Read> Hashing<F> {
     fn new(file: F) -> Self {
         let hasher = blake3::Hasher::new();
+        let file = BufReader::with_capacity(BUFFER, file);
         Self { file, hasher }
     }
 

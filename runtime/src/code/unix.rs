@@ -61,7 +61,7 @@ pub(super) unsafe fn make_executable(memory: *mut u8, length: usize) -> io::Resu
 
 /// Bytes from which on pages are had in one call, rather than by a fault for each.
 #[cfg(target_os = "linux")]
-const MANY: usize = 1 << 16;
+const MANY: usize = 1 << 13;
 
 /// Gets the pages from the system that are about to be written anyway.
 #[cfg(target_os = "linux")]

@@ -9,7 +9,7 @@
 //! compiled code, see [`sbpf_runtime::abi::DISPLACED`].
 //!
 //! Paying is put off as well: what a block owes is **carried** into a successor that nothing else
-//! leads to, and settled with what that owes. A move that is selected ([`crate::selection`]) belongs to the
+//! leads to, and settled with what that owes. A move that is selected (`selection`) belongs to the
 //! block that branches over it.
 
 use {

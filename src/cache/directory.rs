@@ -62,7 +62,7 @@ impl Directory {
         self.limit
     }
 
-    /// The file of `key` and its length, if there is one. It counts as used now.
+    /// The file of `key` and its length, if there is one. It counts as used now, or within [`LATELY`].
     ///
     /// # Errors
     /// When it can't be read, is too large, or somebody else could have written it.

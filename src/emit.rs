@@ -210,8 +210,13 @@ pub(crate) fn place(
     } else {
         code.len() + padding
     };
-    let alignment = isa.function_alignment().minimum as usize;
-    let start = placement::best_start(start, alignment, &piece.loops);
+    // The way in is at the start of the code.
+    let start = if code.is_empty() {
+        0
+    } else {
+        let alignment = isa.function_alignment().minimum as usize;
+        placement::best_start(start, alignment, &piece.loops)
+    };
     // Nothing goes on from one function into the next.
     let filling = match isa.triple().architecture {
         Architecture::X86_64 => BREAKPOINT,
@@ -314,6 +319,29 @@ mod tests {
                 format!("the machine code needs more than {} bytes", length - 1)
             );
         }
+    }
+
+    #[test]
+    fn the_first_function_is_at_the_start() {
+        let isa = isa::of(&CompileOptions::default()).expect("it is known");
+        // A loop that would have to be moved.
+        let piece = |name| Piece {
+            name,
+            code: vec![0; 128],
+            fixups: Vec::new(),
+            loops: vec![Loop {
+                start: 40,
+                length: 40,
+            }],
+        };
+        let mut emitted = Emitted::default();
+        let mut fixups = Vec::new();
+        for name in [FunctionName::Entry, FunctionName::Access] {
+            place(&mut emitted, &mut fixups, &piece(name), 0, &*isa).expect("there is room");
+        }
+        assert_eq!(emitted.offsets[&FunctionName::Entry], 0);
+        let second = emitted.offsets[&FunctionName::Access];
+        assert!(second >= 128 && (second + 40) % 64 + 40 <= 64, "{second}");
     }
 
     #[test]

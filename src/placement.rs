@@ -22,8 +22,8 @@ const MOST: usize = 32;
 /// The code of a loop, relative to the start of its function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Loop {
-    start: usize,
-    length: usize,
+    pub(crate) start: usize,
+    pub(crate) length: usize,
 }
 
 /// The small loops in the code of a function.

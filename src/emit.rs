@@ -210,12 +210,11 @@ pub(crate) fn place(
     } else {
         code.len() + padding
     };
-    // The way in is at the start of the code.
-    let start = if code.is_empty() {
-        0
-    } else {
-        let alignment = isa.function_alignment().minimum as usize;
-        placement::best_start(start, alignment, &piece.loops)
+    let alignment = isa.function_alignment().minimum as usize;
+    let start = match piece.name {
+        // The way in is at the start of the code.
+        FunctionName::Entry => start,
+        _ => placement::best_start(start, alignment, &piece.loops),
     };
     // Nothing goes on from one function into the next.
     let filling = match isa.triple().architecture {
@@ -322,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_function_is_at_the_start() {
+    fn the_way_in_is_at_the_start_and_others_where_they_were_put() {
         let isa = isa::of(&CompileOptions::default()).expect("it is known");
         // A loop that would have to be moved.
         let piece = |name| Piece {
@@ -342,6 +341,11 @@ mod tests {
         assert_eq!(emitted.offsets[&FunctionName::Entry], 0);
         let second = emitted.offsets[&FunctionName::Access];
         assert!(second >= 128 && (second + 40) % 64 + 40 <= 64, "{second}");
+        // The first of those that are compiled when they are called.
+        let mut emitted = Emitted::default();
+        let access = piece(FunctionName::Access);
+        place(&mut emitted, &mut fixups, &access, 100, &*isa).expect("there is room");
+        assert!(emitted.offsets[&FunctionName::Access] >= 100);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use {
     crate::{CompiledProgram, compat},
     sbpf_lowering::dialect::FrameLayout,
     sbpf_runtime::{
-        abi::{FOUND, FRAME_POINTER, LARGEST_METER, REGISTERS},
+        abi::{FOUND, FRAME_POINTER, REGISTERS, meter_for},
         host::{Ended, Host},
         learnt::Slots,
         memory_operation::MemoryOperation,
@@ -121,7 +121,7 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         vm.due_insn_count = 0;
         set_result(&mut vm.program_result, 0);
         Self {
-            start: clamp(initial),
+            start: meter_for(initial),
             has_meter: config.enable_instruction_meter,
             vm,
             executable,
@@ -288,7 +288,7 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         self.vm.call_depth = depth;
         self.vm.invoke_function(self.syscalls[index as usize]);
         self.vm.due_insn_count = 0;
-        self.start = clamp(self.vm.previous_instruction_meter);
+        self.start = meter_for(self.vm.previous_instruction_meter);
         match &self.vm.program_result {
             ProgramResult::Ok(result) => Ok((self.meter(), *result)),
             ProgramResult::Err(_) => {
@@ -321,7 +321,7 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         context.consume(cost);
         if self.has_meter {
             self.vm.previous_instruction_meter = self.vm.context().get_remaining();
-            self.start = clamp(self.vm.previous_instruction_meter);
+            self.start = meter_for(self.vm.previous_instruction_meter);
         }
         self.vm.due_insn_count = 0;
         Some(self.meter())
@@ -362,11 +362,6 @@ fn set_result(program_result: &mut ProgramResult, result: u64) {
         ProgramResult::Ok(success) => *success = result,
         failure => *failure = ProgramResult::Ok(result),
     }
-}
-
-/// Budgets that no program can use up count as the largest one that compiled code can hold.
-fn clamp(meter: u64) -> i64 {
-    i64::try_from(meter).map_or(LARGEST_METER, |meter| meter.min(LARGEST_METER))
 }
 
 fn with_pc(registers: &[u64; 11], pc: u32) -> [u64; 12] {

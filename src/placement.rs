@@ -28,15 +28,11 @@ pub(crate) struct Loop {
 
 /// The small loops in the code of a function.
 pub(crate) fn small_loops(code: &[u8], architecture: Architecture) -> Vec<Loop> {
-    let backward: fn(&[u8]) -> Option<(usize, usize)> = match architecture {
-        Architecture::X86_64 => x86_64_backward,
-        Architecture::Aarch64(_) => aarch64_backward,
+    type Backward = fn(&[u8]) -> Option<(usize, usize)>;
+    let (step, backward): (usize, Backward) = match architecture {
+        Architecture::X86_64 => (1, x86_64_backward),
+        Architecture::Aarch64(_) => (4, aarch64_backward),
         _ => return Vec::new(),
-    };
-    let step = if architecture == Architecture::X86_64 {
-        1
-    } else {
-        4
     };
     let mut loops = Vec::new();
     for at in (0..code.len()).step_by(step) {

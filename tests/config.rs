@@ -120,8 +120,8 @@ fn great_depths() {
     }
 }
 
-/// Skips more moves than it has executed instructions, until it accesses memory: first where a check has to
-/// look for the region, then where there is none.
+/// Skips moves before anything is paid for, then accesses memory: first where a check has to look for the
+/// region, then where there is none.
 const SKIPPING: &str = "
     mov64 r2, r1
     jeq r2, r1, second

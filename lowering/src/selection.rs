@@ -23,7 +23,7 @@ use {
         shifts::constant,
         units::Unit,
     },
-    cranelift_codegen::ir::{InstBuilder, Value, types::I64},
+    cranelift_codegen::ir::{InstBuilder, types::I64},
     sbpf_runtime::abi::FRAME_POINTER,
 };
 
@@ -97,28 +97,29 @@ impl FunctionCx<'_> {
         let moved = self.register(insn.destination);
         let number = |value| constant(&self.builder.func.dfg, value);
         let numbers = (number(kept), number(moved));
-        match numbers {
-            (Some(1), Some(0)) | (Some(0), Some(1)) => {
-                let is_skipped = self.builder.ins().uextend(I64, holds);
-                let selected = if numbers.0 == Some(1) {
-                    is_skipped
-                } else {
-                    let one = self.constant(1);
-                    self.builder.ins().bxor(is_skipped, one)
-                };
-                self.set_register(insn.destination, selected);
-                self.give_back(|cx, meter| cx.builder.ins().iadd(meter, is_skipped));
+        let is_skipped = matches!(numbers, (Some(1), Some(0)) | (Some(0), Some(1)))
+            .then(|| self.builder.ins().uextend(I64, holds));
+        let selected = match (is_skipped, numbers) {
+            (None, _) => self.builder.ins().select(holds, kept, moved),
+            (Some(number), (Some(1), _)) => number,
+            (Some(number), _) => {
+                let one = self.constant(1);
+                self.builder.ins().bxor(number, one)
             }
-            _ => {
-                let selected = self.builder.ins().select(holds, kept, moved);
-                self.set_register(insn.destination, selected);
+        };
+        self.set_register(insn.destination, selected);
+        if self.analysis.program.dialect.meter {
+            let meter = self.meter();
+            let meter = match is_skipped {
+                Some(number) => self.builder.ins().iadd(meter, number),
                 // Less code than to make a number of the condition.
-                self.give_back(|cx, meter| {
-                    let one = cx.constant(1);
-                    let more = cx.builder.ins().iadd(meter, one);
-                    cx.builder.ins().select(holds, more, meter)
-                });
-            }
+                None => {
+                    let one = self.constant(1);
+                    let more = self.builder.ins().iadd(meter, one);
+                    self.builder.ins().select(holds, more, meter)
+                }
+            };
+            self.set_meter(meter);
         }
         if self.blocks[&branching].charge.settles {
             self.pay(at.spent as u32 + 2);
@@ -126,14 +127,5 @@ impl FunctionCx<'_> {
         self.go_to(target);
         // The edge of the move's own block ends where this one does.
         self.jump_done(target);
-    }
-
-    /// Pays back what a move would have cost, if there is a meter.
-    fn give_back(&mut self, more: impl FnOnce(&mut Self, Value) -> Value) {
-        if self.analysis.program.dialect.meter {
-            let meter = self.meter();
-            let meter = more(self, meter);
-            self.set_meter(meter);
-        }
     }
 }

@@ -122,6 +122,14 @@ pub const DISPLACED: i64 = i64::MIN;
 /// for more, and that must not look like [`DISPLACED`].
 pub const LARGEST_METER: i64 = i64::MAX - (1 << 16);
 
+/// The meter to start with for a budget: one that no program can use up counts as [`LARGEST_METER`].
+pub const fn meter_for(budget: u64) -> i64 {
+    if budget > LARGEST_METER as u64 {
+        return LARGEST_METER;
+    }
+    budget as i64
+}
+
 /// The instructions left, without [`DISPLACED`].
 pub const fn instructions_left(meter: i64) -> i64 {
     meter & !DISPLACED

@@ -77,8 +77,8 @@ impl Directory {
         if metadata.len() > LARGEST_FILE {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let age = metadata.modified().map(|used| used.elapsed());
-        if !matches!(age, Ok(Ok(age)) if age < LATELY) {
+        let was_lately = |used: SystemTime| used.elapsed().is_ok_and(|age| age < LATELY);
+        if !metadata.modified().is_ok_and(was_lately) {
             // Where times can't be set, files are removed in the order in which they were written.
             let _ = file.set_times(FileTimes::new().set_modified(SystemTime::now()));
         }

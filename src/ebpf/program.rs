@@ -18,7 +18,7 @@ use {
         dialect::Dialect,
         insn::{Insn, Operation},
     },
-    sbpf_runtime::abi::{FRAME_POINTER, LARGEST_METER},
+    sbpf_runtime::abi::{FRAME_POINTER, meter_for},
     std::{
         collections::{BTreeMap, HashMap},
         sync::Arc,
@@ -212,7 +212,7 @@ impl Program {
     /// The meter that stands for a limit.
     pub(super) fn meter(&self, limit: u64) -> i64 {
         match self.inner.options.meter {
-            true => i64::try_from(limit).map_or(LARGEST_METER, |limit| limit.min(LARGEST_METER)),
+            true => meter_for(limit),
             false => 0,
         }
     }

@@ -1,7 +1,10 @@
 //! `solana-sbpf` as the host of compiled code: its memory mapping, interpreter and syscalls.
 
 use {
-    crate::{CompiledProgram, compat},
+    crate::{
+        CompiledProgram, compat,
+        regions::{KnownRegion, Stack, contiguous},
+    },
     sbpf_lowering::dialect::FrameLayout,
     sbpf_runtime::{
         abi::{FOUND, FRAME_POINTER, REGISTERS, meter_for},
@@ -16,7 +19,7 @@ use {
         elf::Executable,
         error::{EbpfError, ProgramResult},
         interpreter::Interpreter,
-        memory_region::{MemoryMapping, MemoryRegion},
+        memory_region::MemoryMapping,
         program::BuiltinFunction,
         vm::{CallFrame, Config, ContextObject, EbpfVm},
     },
@@ -33,8 +36,8 @@ const MAX_LIKELY_REGIONS: usize = FOUND;
 /// The memory that a virtual machine has when compiled code is entered.
 pub(crate) struct EntryMemory {
     mapping: NonNull<MemoryMapping>,
-    /// The host address of the first frame, if compiled code relies on it.
-    stack: Option<u64>,
+    /// Where the frames are, if compiled code relies on it.
+    stack: Option<Stack>,
     /// How compiled code is to keep its frames.
     pub(crate) frames: Frames,
 }
@@ -70,9 +73,10 @@ impl EntryMemory {
             if vm.registers[usize::from(FRAME_POINTER)] != expected {
                 return None;
             }
-            let host = stack_host(memory.mapping(), config, size, stride)?;
-            memory.stack = Some(host);
+            let stack = Stack::find(memory.mapping(), config, size, stride)?;
+            let host = stack.host;
             memory.frames = Frames::Fixed { host, size, stride };
+            memory.stack = Some(stack);
         }
         Some(memory)
     }
@@ -97,8 +101,8 @@ pub(crate) struct Embedder<'a, 'vm, C: ContextObject> {
     start: i64,
     /// `Config::enable_instruction_meter`
     has_meter: bool,
-    /// The regions before a syscall or a handler, when translations were right; empty if not known.
-    known_regions: Vec<MemoryRegion>,
+    /// The regions before a syscall or a handler, which all translations are of; empty if not known.
+    known_regions: Vec<KnownRegion>,
     /// Memory for the interpreter, which insists on having frames.
     call_frames: Vec<CallFrame>,
 }
@@ -196,15 +200,13 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         self.memory.mapping()
     }
 
-    /// Remembers the regions unless that was done before, so that changes by a syscall or a handler
-    /// can be told.
+    /// Remembers the regions, so that changes by a syscall or a handler can be told.
+    #[inline(never)]
     fn remember_regions(&mut self) {
-        if !self.known_regions.is_empty() {
-            return;
-        }
         let regions = self.memory.mapping().get_regions();
         if regions.len() <= MAX_COMPARED_REGIONS {
-            self.known_regions.extend_from_slice(regions);
+            self.known_regions
+                .extend(regions.iter().map(KnownRegion::of));
         }
     }
 
@@ -227,7 +229,6 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
 
     #[inline]
     fn likely_ranges(&mut self, needed: Slots, mut visit: impl FnMut(Range)) {
-        self.known_regions.clear();
         if needed.are_none() || !self.config.enable_address_translation {
             return;
         }
@@ -249,7 +250,6 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         meter: i64,
         registers: &mut [u64; REGISTERS],
     ) -> Result<(), Ended> {
-        self.remember_regions();
         self.vm.due_insn_count = self.due(meter);
         self.call_frames
             .resize(self.config.max_call_depth, CallFrame::default());
@@ -281,7 +281,6 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         depth: u64,
         meter: i64,
     ) -> Result<(i64, u64), Ended> {
-        self.remember_regions();
         // As `Interpreter::dispatch_syscall`.
         let due = self.due(meter);
         self.vm.due_insn_count = self.vm.previous_instruction_meter.wrapping_sub(due);
@@ -300,8 +299,9 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         }
     }
 
-    fn memory_operation(&self, index: u32) -> Option<MemoryOperation> {
-        *self.memory_operations.get(index as usize)?
+    #[inline]
+    fn memory_operation(&self, index: u32) -> Option<&MemoryOperation> {
+        self.memory_operations.get(index as usize)?.as_ref()
     }
 
     fn argument(&self, number: usize) -> u64 {
@@ -327,32 +327,36 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
         Some(self.meter())
     }
 
+    #[inline]
+    fn watch_regions(&mut self) {
+        if self.known_regions.is_empty() {
+            self.remember_regions();
+        }
+    }
+
+    #[inline]
     fn regions_changed(&mut self) -> bool {
         let regions = compat::regions(self.mapping());
-        self.known_regions.is_empty() || regions != self.known_regions.as_slice()
+        let are_known = !regions.is_empty() && self.known_regions.len() == regions.len();
+        let pairs = self.known_regions.iter().zip(regions);
+        // Hardly ever is there a difference: cheaper than to leave at the first one.
+        let difference = pairs.fold(0, |all, (known, region)| all | known.difference(region));
+        if are_known && difference == 0 {
+            return false;
+        }
+        self.known_regions.clear();
+        true
     }
 
+    #[inline]
     fn stack_is_intact(&mut self) -> bool {
-        let Frames::Fixed { size, stride, .. } = self.memory.frames else {
+        let (Some(stack), Frames::Fixed { size, stride, .. }) =
+            (&self.memory.stack, self.memory.frames)
+        else {
             return true;
         };
-        self.memory.stack.is_none()
-            || self.memory.stack == stack_host(self.mapping(), self.config, size, stride)
+        stack.is_intact(self.mapping(), self.config, size, stride)
     }
-}
-
-/// The host address of the first frame, if the stack region holds all frames that the program may use,
-/// writable, laid out as the program's version has it.
-#[inline]
-fn stack_host(mapping: &MemoryMapping, config: &Config, size: u64, stride: u64) -> Option<u64> {
-    let length = config.stack_frame_size.checked_mul(config.max_call_depth)?;
-    let mut regions = compat::regions(mapping).iter();
-    let region = regions.find(|region| starts_at(region, ebpf::MM_STACK_START))?;
-    let gap = if stride == 2 { size } else { 0 };
-    let is_stack = compat::gap_size(region) == gap
-        && compat::length(region) >= length as u64
-        && compat::is_writable(region);
-    is_stack.then(|| compat::host_address(region))
 }
 
 /// Makes `program_result` a success, mostly in place of another one, which has nothing to drop.
@@ -369,41 +373,4 @@ fn with_pc(registers: &[u64; 11], pc: u32) -> [u64; 12] {
     with_pc[..11].copy_from_slice(registers);
     with_pc[11] = u64::from(pc);
     with_pc
-}
-
-fn starts_at(region: &MemoryRegion, address: u64) -> bool {
-    region.vm_addr_range().start == address
-}
-
-/// The part of a region around `address` that is contiguous in host and virtual memory: all of
-/// it, or one frame of a stack with gaps (`MemoryRegion::vm_to_host_buffer`).
-#[inline]
-fn contiguous(region: &MemoryRegion, address: u64) -> Option<Range> {
-    let start = region.vm_addr_range().start;
-    let (length, host) = (compat::length(region), compat::host_address(region));
-    let writable = compat::is_writable(region);
-    let offset = address.checked_sub(start)?;
-    let gap = compat::gap_size(region);
-    if gap == 0 {
-        return (offset < length).then_some(Range {
-            start,
-            length,
-            host,
-            writable,
-        });
-    }
-    // Divisions are slow, and sizes of frames hardly ever need one.
-    let frame = if gap.is_power_of_two() {
-        offset >> gap.trailing_zeros()
-    } else {
-        offset / gap
-    };
-    let behind = (frame / 2).checked_mul(gap)?;
-    let is_mapped = frame.is_multiple_of(2) && behind < length;
-    is_mapped.then(|| Range {
-        start: start.wrapping_add(frame * gap),
-        length: gap.min(length - behind),
-        host: host.wrapping_add(behind),
-        writable,
-    })
 }

@@ -31,6 +31,7 @@ mod native_stack;
 mod observer;
 mod placement;
 mod program;
+mod regions;
 mod tiers;
 
 pub use {

@@ -182,6 +182,36 @@ fn redirected_back_and_forth() {
     }
 }
 
+/// Each change and its opposite: what was remembered of the first state is no longer so in the third.
+#[test]
+fn changed_and_changed_back() {
+    for version in SBPFVersion::ALL {
+        for (start, address) in PLACES {
+            for other in [MM_HEAP_START, MM_INPUT_START, MM_STACK_START] {
+                let mut text = Text::new(*version);
+                text.constant(6, address);
+                for turn in 0..4 {
+                    touch(&mut text, turn);
+                    text.syscall_with("sys_swap", &[start, other]);
+                }
+                text.copy(0, 9).exit();
+                roomy(Case::text(&text, &[])).check();
+            }
+
+            let mut text = Text::new(*version);
+            text.constant(6, address);
+            text.syscall_with("sys_protect", &[start]);
+            text.load(Size::Double, 9, 6, 0);
+            text.syscall_with("sys_unprotect", &[start]);
+            touch(&mut text, 1);
+            text.syscall_with("sys_protect", &[start]);
+            touch(&mut text, 2);
+            text.copy(0, 9).exit();
+            roomy(Case::text(&text, &[])).check();
+        }
+    }
+}
+
 /// The stack shrinks to less than the frames in use, and grows again, while calls go on.
 #[test]
 fn stack_resized_under_calls() {

@@ -80,6 +80,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
                 return;
             }
             run.context.meter = meter;
+            run.expect_changes();
             let stepped = run
                 .host
                 .step(site.pc, site.count, left, &mut run.context.registers);
@@ -158,14 +159,15 @@ pub(crate) unsafe extern "C" fn syscall<H: Host>(
             let left = instructions_left(meter);
             let was_displaced = left != meter;
             if !was_displaced
-                && let Some(operation) = run.host.memory_operation(index)
-                && let Some(left) = run.operate(&operation, left)
+                && let Some(&operation) = run.host.memory_operation(index)
+                && let Some(left) = run.operate(operation, left)
             {
                 run.context.registers[0] = 0;
                 return left;
             }
             let pc = run.context.revealed(pc);
             let depth = run.depth(run.context.frame);
+            run.expect_changes();
             let Ok((left, result)) = run.host.syscall(index, pc, depth, left) else {
                 return ENDED;
             };

@@ -56,7 +56,7 @@ pub trait Host {
     /// What the syscall with number `index` does if it does nothing but an operation on memory: then it need
     /// not be called.
     #[inline]
-    fn memory_operation(&self, _index: u32) -> Option<MemoryOperation> {
+    fn memory_operation(&self, _index: u32) -> Option<&MemoryOperation> {
         None
     }
 
@@ -81,7 +81,11 @@ pub trait Host {
         &[]
     }
 
-    /// Whether regions may have changed since the last time this was asked; `true` if unknown.
+    /// Notes how regions are, before something that may change them, unless they are noted already.
+    fn watch_regions(&mut self);
+
+    /// Whether regions may be other ones than those that were noted, which is asked after each
+    /// [`Self::watch_regions`]. If so, no region is noted any more.
     fn regions_changed(&mut self) -> bool;
 
     /// Whether the stack still is as compiled code was told at entry. Always `true` where

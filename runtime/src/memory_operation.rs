@@ -56,7 +56,8 @@ impl MemoryOperation {
 impl<H: Host> Run<'_, H> {
     /// Does what a syscall would with `meter` left. Returns the meter that is left then, or `None` if the
     /// syscall has to be called, to which nothing has happened.
-    pub(crate) fn operate(&mut self, what: &MemoryOperation, meter: i64) -> Option<i64> {
+    #[inline(never)]
+    pub(crate) fn operate(&mut self, what: MemoryOperation, meter: i64) -> Option<i64> {
         let [first, second, length] = [1, 2, 3].map(|number| self.host.argument(number));
         if length == 0 {
             return None;

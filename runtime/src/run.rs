@@ -143,6 +143,8 @@ pub struct Run<'p, H: Host> {
     pub frames: Vec<Frame>,
     pub(crate) panic: Option<Box<dyn Any + Send>>,
     pub(crate) cache: SecondLevel,
+    /// Whether anything may be translated, on any level.
+    has_translations: bool,
     /// Whether more of the context may have changed than results of compiled code.
     pub(crate) is_touched: bool,
     layout: Frames,
@@ -220,6 +222,7 @@ impl<'p, H: Host> Run<'p, H> {
             frames: Vec::new(),
             panic: None,
             cache: SecondLevel::default(),
+            has_translations: false,
             layout: entry.frames,
             first_frame: frame,
             stack_span,
@@ -384,20 +387,46 @@ impl<'p, H: Host> Run<'p, H> {
             self.frame_pointer(self.context.frame, self.context.registers[register]);
     }
 
+    /// To be called before what may change regions, and [`Self::refresh`] behind it.
+    #[inline(always)]
+    pub(crate) fn expect_changes(&mut self) {
+        if self.has_translations {
+            self.host.watch_regions();
+        }
+    }
+
     /// Drops translations if regions may have changed. Tells whether compiled code can go on with the
     /// stack as it is now.
+    #[inline(always)]
     pub(crate) fn refresh(&mut self) -> Stack {
+        if self.has_translations {
+            return self.refresh_translations();
+        }
+        self.look_at_stack()
+    }
+
+    #[inline(never)]
+    fn refresh_translations(&mut self) -> Stack {
         if !self.host.regions_changed() {
             return Stack::Unchanged;
         }
         translation::clear(&mut self.context);
         self.cache.clear();
-        if self.host.stack_is_intact() {
+        self.has_translations = false;
+        let stack = self.look_at_stack();
+        if stack == Stack::InPlace {
             self.prefill();
-            self.context.stack_span = self.stack_span;
+        }
+        stack
+    }
+
+    #[inline(always)]
+    fn look_at_stack(&mut self) -> Stack {
+        let is_intact = self.host.stack_is_intact();
+        self.context.stack_span = if is_intact { self.stack_span } else { 0 };
+        if is_intact {
             Stack::InPlace
         } else {
-            self.context.stack_span = 0;
             Stack::Displaced
         }
     }
@@ -411,6 +440,7 @@ impl<'p, H: Host> Run<'p, H> {
 
     /// Puts the range around `address` into the region cache, after it was missed there.
     pub(crate) fn remember(&mut self, address: u64, range: Range) {
+        self.has_translations = true;
         let learnt = &self.image.learnt;
         if learnt.has_hints() {
             learnt.add(address);
@@ -429,6 +459,7 @@ impl<'p, H: Host> Run<'p, H> {
             return self.prefill_second_level();
         }
         let needed = self.image.learnt.slots();
+        self.has_translations |= !needed.are_none();
         self.host.likely_ranges(needed, |range| {
             // Programs read their input from its start.
             if translation::is_empty(&self.context, range.start) {
@@ -447,7 +478,9 @@ impl<'p, H: Host> Run<'p, H> {
         if has_hints {
             cache.begin(&mut context.found, learnt);
         }
-        self.host.likely_ranges(learnt.slots(), |range| {
+        let needed = learnt.slots();
+        self.has_translations |= !needed.are_none();
+        self.host.likely_ranges(needed, |range| {
             if !has_hints && translation::is_empty(context, range.start) {
                 translation::insert(context, range.start, range);
             }

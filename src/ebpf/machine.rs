@@ -139,6 +139,8 @@ impl Host for Machine<'_, '_, '_> {
     }
 
     // Helpers change what is in regions, never where they are.
+    fn watch_regions(&mut self) {}
+
     fn regions_changed(&mut self) -> bool {
         false
     }

@@ -306,6 +306,8 @@ impl Host for NoHost {
         Err(Ended)
     }
 
+    fn watch_regions(&mut self) {}
+
     fn regions_changed(&mut self) -> bool {
         true
     }

@@ -101,7 +101,10 @@ pub(crate) fn program<C: ContextObject>(
         text,
         text_address,
         entry: executable.get_entrypoint_instruction_offset(),
-        function_starts: pointers_into_text(executable.get_ro_section(), text_address, text.len()),
+        function_starts: around(executable.get_ro_section(), text)
+            .into_iter()
+            .flat_map(|data| pointers_into_text(data, text_address, text.len()))
+            .collect(),
         functions: calls.iter().map(|(key, (_, pc))| (key, pc)).collect(),
         syscalls,
         dialect: dialect(executable.get_sbpf_version(), executable.get_config())?,
@@ -121,6 +124,18 @@ pub(crate) fn registered_syscalls<C: ContextObject>(
         .collect();
     syscalls.sort_unstable_by_key(|(key, ..)| *key);
     syscalls
+}
+
+/// What comes before and behind the text where that is part of the read-only data: instructions can look like
+/// pointers, `lddw` of a small constant above all.
+fn around<'d>(data: &'d [u8], text: &[u8]) -> [&'d [u8]; 2] {
+    let start = text.as_ptr().addr().wrapping_sub(data.as_ptr().addr());
+    // Words stay aligned.
+    let end = start.saturating_add(text.len()).next_multiple_of(8);
+    match (data.get(..start), data.get(end..)) {
+        (Some(before), Some(behind)) => [before, behind],
+        _ => [data, &[]],
+    }
 }
 
 /// The pcs to which aligned words of the read-only data point: tables of functions are made of

@@ -14,6 +14,7 @@ use {
         likely::{Likely, LikelyTargets},
         linkage::{Linkage, Place},
         role::Role,
+        values::Places,
     },
     cranelift_codegen::ir::{
         AbiParam, Block, BlockArg, ExtFuncData, ExternalName, FuncRef, Inst, InstBuilder,
@@ -37,6 +38,8 @@ impl FunctionCx<'_> {
         let Some(start) = self.analysis.graph.block_at(target) else {
             unreachable!("`Graph` makes a block of every call's target");
         };
+        let homes = &self.analysis.homes;
+        self.bring_home(homes.at_start(start));
         let frame = self.next_frame();
         let results = self.call_start(block, at, frame, start);
         self.after_call(block, results);
@@ -51,7 +54,7 @@ impl FunctionCx<'_> {
         frame: Value,
         start: BlockId,
     ) -> [Value; 2] {
-        let registers = self.analysis.liveness.live_in(start);
+        let registers = self.analysis.passed(start);
         let unit = self.analysis.units.owner(start);
         let call = match self.analysis.linkage.number(unit) {
             None => {
@@ -84,9 +87,20 @@ impl FunctionCx<'_> {
 
     /// `callx`: the frame is pushed first, so its error comes first.
     pub(crate) fn call_register(&mut self, block: BlockId, at: Position, register: u8) {
+        let homes = &self.analysis.homes;
+        self.bring_home(homes.indirect_homes);
+        let likely = self.likely_target(register);
+        let mut passed = homes.indirect_parameters;
+        if let Some(likely) = likely {
+            self.bring_home(homes.at_start(likely.start));
+            passed = passed.union(self.analysis.passed(likely.start));
+        }
+        for register in passed.iter() {
+            self.register(register);
+        }
         let frame = self.push_frame(at);
         let address = self.register(register);
-        let Some(likely) = self.likely_target(register) else {
+        let Some(likely) = likely else {
             let results = self.call_address(at, frame, address);
             return self.after_call(block, results);
         };
@@ -102,7 +116,8 @@ impl FunctionCx<'_> {
             .brif(is_likely, direct, &[], indirect, &[]);
         self.builder.seal_block(direct);
         self.builder.switch_to_block(direct);
-        let direct = match self.call_short(at, frame, likely.start, indirect) {
+        let places = self.places;
+        let direct = match self.call_short(block, at, frame, likely.start, indirect) {
             Some(inlined) => inlined,
             None => self.call_start(block, at, frame, likely.start),
         };
@@ -111,6 +126,7 @@ impl FunctionCx<'_> {
             .jump(called, &direct.map(BlockArg::Value));
         self.builder.seal_block(indirect);
         self.builder.switch_to_block(indirect);
+        self.places = places;
         let indirect = self.call_address(at, frame, address);
         self.builder
             .ins()
@@ -160,7 +176,7 @@ impl FunctionCx<'_> {
                 cx.raise_at(at, Exception::Bailout);
             }),
         };
-        let registers = self.analysis.liveness.indirect_parameters;
+        let registers = self.analysis.homes.indirect_parameters;
         let arguments = self.arguments(frame, registers);
         let signature = self.builder.import_signature(signature(registers));
         let call = self
@@ -215,6 +231,8 @@ impl FunctionCx<'_> {
     /// Calls the plain function that a syscall may be, and goes on in the block that is returned, with
     /// its result and the meter. Where there is none, goes on here.
     fn call_function(&mut self, at: Position, index: u32) -> Block {
+        // Both ways have them then.
+        let arguments = [1, 2, 3, 4, 5].map(|register| self.register(register));
         let functions = self.load_context(I64, offset::PLAIN_FUNCTIONS);
         let place = i32::try_from(8 * i64::from(index)).unwrap_or_default();
         let (place, within) = self.chosen_address(functions, place);
@@ -232,7 +250,6 @@ impl FunctionCx<'_> {
         self.builder.seal_block(direct);
         self.builder.seal_block(calls_back);
         self.builder.switch_to_block(direct);
-        let arguments = [1, 2, 3, 4, 5].map(|register| self.register(register));
         let signature = function_signature(self.host_convention);
         let signature = self.builder.import_signature(signature);
         let call = self
@@ -277,15 +294,19 @@ impl FunctionCx<'_> {
         self.load_context(I64, offset::register(0))
     }
 
-    /// `exit`: hands back r0, and what else some caller reads.
-    pub(crate) fn exit(&mut self, at: Position) {
-        let results = self.analysis.liveness.side_results;
-        self.spill(results);
+    /// `exit`: hands back what callers read.
+    pub(crate) fn exit(&mut self, block: BlockId, at: Position) {
+        let homes = &self.analysis.homes;
+        self.bring_home(homes.left(block));
         if self.analysis.is_outermost[self.unit.0 as usize] {
             let pc = self.hidden_wide_number(at.pc);
             self.store_context(pc, offset::EXIT_PC);
         }
-        let (result, meter) = (self.register(0), self.meter());
+        let result = match homes.returns_value(block) {
+            true => self.register(0),
+            false => self.constant(0),
+        };
+        let meter = self.meter();
         self.builder.ins().return_(&[result, meter]);
     }
 
@@ -347,16 +368,30 @@ impl FunctionCx<'_> {
     /// Takes the results of a call, or passes a negative meter on.
     fn after_call(&mut self, block: BlockId, [result, meter]: [Value; 2]) {
         self.set_meter(meter);
-        self.set_register(0, result);
-        let after = self.analysis.liveness.after(&self.analysis.graph, block);
-        self.reload(after.intersection(RegisterSet::range(1, 5)));
-        let return_pc = self.analysis.graph.block(block).end;
-        let unwinds = self.cold_block(Role::Unwind { pc: return_pc });
-        self.go_on_or(block, unwinds);
-
-        self.builder.switch_to_block(unwinds);
+        let graph = &self.analysis.graph;
+        let homes = &self.analysis.homes;
+        self.places = Places::with_home(homes.behind_call(graph, block));
+        let is_taken = homes.taken(graph, block).contains(0);
+        if is_taken {
+            self.builder.def_var(self.registers[0], result);
+            self.places.values.insert(0);
+        }
+        let after = self.analysis.liveness.after(graph, block);
+        let return_pc = graph.block(block).end;
+        if !graph.never_returns(block) {
+            let unwinds = self.cold_block(Role::Unwind { pc: return_pc });
+            self.go_on_or(block, unwinds);
+            self.builder.switch_to_block(unwinds);
+        }
         let saved = after.intersection(SAVED);
-        let site = self.call_site(CallSite { return_pc, saved });
+        let returned = match is_taken {
+            true => RegisterSet::of(0),
+            false => RegisterSet::EMPTY,
+        };
+        let site = self.call_site(CallSite {
+            return_pc,
+            saved: saved.union(returned),
+        });
         self.jump_keeping(Shared::Unwind, vec![site, meter, result], saved);
     }
 
@@ -374,6 +409,7 @@ impl FunctionCx<'_> {
             None => Some((local.body, local.charge.needed?)),
         };
         let checkpoint = self.blocks.get(&next).and_then(needed);
+        self.settle(next);
         let meter = self.meter();
         match checkpoint {
             Some((body, needed)) => {

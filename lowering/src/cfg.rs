@@ -6,13 +6,15 @@
 
 use {
     crate::{
+        addressed::Constants,
         counted_loops::CountedLoop,
         decode::{Program, decode},
         early_returns::EarlyReturn,
         error::LoweringError,
-        insn::{Arithmetic, Insn, Operand, Operation},
+        insn::{Insn, Operation},
     },
-    std::collections::HashMap,
+    sbpf_runtime::site::RegisterSet,
+    std::collections::{HashMap, HashSet},
 };
 
 /// The most instructions in a block; longer runs are split, so that no stage sees a block whose
@@ -41,7 +43,8 @@ pub struct Block {
     pub last: u32,
     /// Instructions in the block, which is what it costs.
     pub cost: u32,
-    /// Where control may go next within the function: fall through first, then the jump's target.
+    /// Where control may go next within the function: fall through first, then the jump's target. Nowhere
+    /// behind a call that does not return.
     pub successors: [Option<BlockId>; 2],
 }
 
@@ -59,6 +62,11 @@ pub struct Graph {
     pub blocks: Vec<Block>,
     /// Blocks at which functions start: the program's entry first.
     pub starts: Vec<BlockId>,
+    /// Those that a `callx` may call, in the order of their start, see `addressed`.
+    pub indirect_starts: Vec<BlockId>,
+    /// Calls that don't return to compiled code, and syscalls that are left to the interpreter, by the block
+    /// that they end, with what the interpreter may read behind them, see `no_return`.
+    pub(crate) no_return: HashMap<BlockId, RegisterSet>,
     /// Functions in place of their calls, by the block that a call ends, see `inlining`.
     pub(crate) inlined: HashMap<BlockId, BlockId>,
     /// How calls may return early, by the block that a call ends.
@@ -97,9 +105,11 @@ impl Graph {
         }
         discovery.run()?;
         starts.append(&mut discovery.called);
+        starts.extend_from_slice(&discovery.addressed);
         starts[1..].sort_unstable();
         starts.dedup();
-        Ok(discovery.into_graph(&starts))
+        let indirect_starts = discovery.indirect_starts();
+        Ok(discovery.into_graph(&starts, &indirect_starts))
     }
 
     /// The ids of all blocks.
@@ -123,6 +133,16 @@ impl Graph {
     /// The function that takes the place of the call at the end of a block.
     pub fn inlined(&self, id: BlockId) -> Option<BlockId> {
         self.inlined.get(&id).copied()
+    }
+
+    /// Whether a block ends with a call that does not return to compiled code, or is left to the interpreter.
+    pub fn never_returns(&self, id: BlockId) -> bool {
+        self.no_return.contains_key(&id)
+    }
+
+    /// Whether a block ends with a syscall or a `callx` that is left to the interpreter.
+    pub fn is_interpreted(&self, id: BlockId) -> bool {
+        self.never_returns(id) && self.callee(id).is_none()
     }
 
     /// How the call at the end of a block may return early.
@@ -170,6 +190,52 @@ impl Graph {
     }
 }
 
+impl Graph {
+    /// The same with nothing behind these blocks, and without what nothing leads to then.
+    pub(crate) fn without_what_follows(mut self, ends: HashMap<BlockId, RegisterSet>) -> Self {
+        for end in ends.keys() {
+            self.blocks[end.index()].successors = [None; 2];
+        }
+        let mut is_reached = vec![false; self.blocks.len()];
+        let mut worklist = self.starts.clone();
+        while let Some(block) = worklist.pop() {
+            if !std::mem::replace(&mut is_reached[block.index()], true) {
+                worklist.extend(self.block(block).successors());
+                worklist.extend(self.callee(block));
+            }
+        }
+        let mut count = 0;
+        let new: Vec<u32> = is_reached
+            .iter()
+            .map(|is_reached| {
+                count += u32::from(*is_reached);
+                if *is_reached { count - 1 } else { NO_BLOCK }
+            })
+            .collect();
+        let renamed = |block: BlockId| BlockId(new[block.index()]);
+        let blocks = std::mem::take(&mut self.blocks).into_iter().zip(is_reached);
+        self.blocks = blocks
+            .filter(|(_, is_reached)| *is_reached)
+            .map(|(block, _)| Block {
+                successors: block.successors.map(|next| next.map(renamed)),
+                ..block
+            })
+            .collect();
+        for start in self.starts.iter_mut().chain(&mut self.indirect_starts) {
+            *start = BlockId(new[start.index()]);
+        }
+        for block in self.block_at.iter_mut().filter(|block| **block != NO_BLOCK) {
+            *block = new[*block as usize];
+        }
+        self.no_return = ends
+            .into_iter()
+            .map(|(end, read)| (renamed(end), read))
+            .filter(|(end, _)| end.0 != NO_BLOCK)
+            .collect();
+        self
+    }
+}
+
 /// What is known while following the control flow.
 struct Discovery<'p> {
     program: &'p Program<'p>,
@@ -177,7 +243,10 @@ struct Discovery<'p> {
     insns: Vec<Option<Insn>>,
     is_leader: Vec<bool>,
     worklist: Vec<u32>,
+    /// Where calls lead.
     called: Vec<u32>,
+    /// Where constants point that are addresses of instructions.
+    addressed: Vec<u32>,
 }
 
 impl<'p> Discovery<'p> {
@@ -189,6 +258,7 @@ impl<'p> Discovery<'p> {
             is_leader: vec![false; slots],
             worklist: Vec::new(),
             called: Vec::new(),
+            addressed: Vec::new(),
         }
     }
 
@@ -202,7 +272,7 @@ impl<'p> Discovery<'p> {
         while let Some(leader) = self.worklist.pop() {
             let mut pc = leader;
             let mut length = 0;
-            let mut before = None;
+            let mut constants = Constants::default();
             while self.insns[pc as usize].is_none() {
                 if length == MAX_BLOCK {
                     self.mark(pc);
@@ -210,7 +280,10 @@ impl<'p> Discovery<'p> {
                 }
                 let insn = decode(self.program, pc as usize)?;
                 self.insns[pc as usize] = Some(insn);
-                self.note_address(&insn, before.replace(insn));
+                if let Some(addressed) = constants.follow(&insn, self.program) {
+                    self.addressed.push(addressed);
+                    self.mark(addressed);
+                }
                 pc += u32::from(insn.slots);
                 length += 1;
                 if insn.ends_block() {
@@ -220,37 +293,6 @@ impl<'p> Discovery<'p> {
             }
         }
         Ok(())
-    }
-
-    /// Takes a constant that is the address of an instruction for a pointer to a function, which
-    /// `callx` may be given later.
-    fn note_address(&mut self, insn: &Insn, before: Option<Insn>) {
-        let constant = |insn: &Insn, wanted: Arithmetic| match insn.operation {
-            Operation::Arithmetic(operation, _, _, Operand::Immediate(value))
-                if operation == wanted =>
-            {
-                Some(value as u64)
-            }
-            _ => None,
-        };
-        let address = match (
-            constant(insn, Arithmetic::Move),
-            constant(insn, Arithmetic::Or),
-        ) {
-            (Some(value), _) => value,
-            // `mov32 low` and `hor64 high`, where there is no `lddw`.
-            (_, Some(high)) => {
-                let low = before.filter(|before| before.destination == insn.destination);
-                let low = low.and_then(|before| constant(&before, Arithmetic::Move));
-                high | low.unwrap_or(0) & u64::from(u32::MAX)
-            }
-            _ => return,
-        };
-        let offset = address.wrapping_sub(self.program.text_address);
-        if offset < self.program.text.len() as u64 && offset.is_multiple_of(8) {
-            self.called.push((offset / 8) as u32);
-            self.mark((offset / 8) as u32);
-        }
     }
 
     fn follow(&mut self, insn: &Insn, next: u32) {
@@ -270,7 +312,25 @@ impl<'p> Discovery<'p> {
         }
     }
 
-    fn into_graph(self, starts: &[u32]) -> Graph {
+    /// The pcs at which a `callx` finds functions, the program's entry not among them: it is not called, and
+    /// what it needs would be passed to all.
+    fn indirect_starts(&self) -> Vec<u32> {
+        let called: HashSet<u32> = self.called.iter().copied().collect();
+        let functions = self.program.functions.values().map(|start| *start as u32);
+        let pointers = self.program.function_starts.iter();
+        let mut starts: Vec<u32> = functions
+            .filter(|start| !called.contains(start))
+            .chain(pointers.map(|start| *start as u32))
+            .filter(|start| (*start as usize) < self.program.len())
+            .chain(self.addressed.iter().copied())
+            .filter(|start| *start as usize != self.program.entry)
+            .collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts
+    }
+
+    fn into_graph(self, starts: &[u32], indirect_starts: &[u32]) -> Graph {
         let leaders = (0..self.is_leader.len()).filter(|&pc| self.is_leader[pc]);
         let mut block_at = vec![NO_BLOCK; self.is_leader.len()];
         for (id, pc) in leaders.clone().enumerate() {
@@ -310,13 +370,15 @@ impl<'p> Discovery<'p> {
                 }
             })
             .collect();
-        let starts = starts
-            .iter()
-            .map(|&pc| BlockId(block_at[pc as usize]))
-            .collect();
+        let blocks_at = |pcs: &[u32]| {
+            let ids = pcs.iter().map(|&pc| BlockId(block_at[pc as usize]));
+            ids.collect::<Vec<_>>()
+        };
         Graph {
+            starts: blocks_at(starts),
+            indirect_starts: blocks_at(indirect_starts),
             blocks,
-            starts,
+            no_return: HashMap::new(),
             inlined: HashMap::new(),
             early_returns: HashMap::new(),
             counted_loops: HashMap::new(),

@@ -139,7 +139,7 @@ impl Checkpoints {
             let charge = Charge {
                 needed: is_checkpoint[here].then_some(way[here]),
                 carried: carried[here],
-                settles: !carries,
+                settles: !carries || calls(graph, block),
                 frame_follows: frame_follows[here],
             };
             charges.insert(block, charge);
@@ -174,6 +174,7 @@ pub(crate) fn accesses_frame(insn: &Insn, dialect: &Dialect) -> bool {
 /// Whether a block ends with something that spends from the same meter.
 pub(crate) fn calls(graph: &Graph, block: BlockId) -> bool {
     graph.inlined(block).is_none()
+        && !graph.is_interpreted(block)
         && matches!(
             graph.terminator(block).map(|(_, insn)| insn.operation),
             Some(

@@ -227,9 +227,8 @@ impl Annotator<'_> {
             Role::Entry => {
                 let id = name_of(function).and_then(FunctionName::unit);
                 let passed = id.map_or(RegisterSet::EMPTY, |id| {
-                    self.analysis
-                        .liveness
-                        .live_in(self.analysis.units.unit(id).entry)
+                    let start = self.analysis.units.unit(id).entry;
+                    self.analysis.passed(start)
                 });
                 write!(out, "; entry: meter, frame, {}", registers(passed))?;
             }

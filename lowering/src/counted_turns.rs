@@ -70,6 +70,7 @@ impl FunctionCx<'_> {
         self.builder.switch_to_block(entry);
         self.comments.block(entry, role);
         self.locate(pc);
+        self.fetch_all(self.analysis.homes.at_start(id));
         let count = self.count(counted);
         let few = self.constant(FEW);
         let beyond = self.builder.ins().isub(count.more, few);

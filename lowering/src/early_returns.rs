@@ -61,6 +61,11 @@ impl EarlyReturn {
         is_short.then_some(early)
     }
 
+    /// The blocks that the caller executes itself.
+    pub(crate) fn blocks(self) -> [BlockId; 2] {
+        [self.start, self.exit]
+    }
+
     /// Instructions of a call that returns early.
     pub(crate) fn cost(self, graph: &Graph) -> u32 {
         graph.block(self.start).cost + graph.block(self.exit).cost
@@ -114,8 +119,10 @@ impl FunctionCx<'_> {
             .flat_map(|block| body(graph, block))
             .map(|(_, insn)| insn.writes())
             .fold(RegisterSet::EMPTY, RegisterSet::union);
+        let before = self.places;
         let kept: Vec<_> = needed
             .intersection(changed)
+            .intersection(before.values)
             .iter()
             .map(|register| (register, self.register(register)))
             .collect();
@@ -164,5 +171,6 @@ impl FunctionCx<'_> {
         for (register, value) in kept {
             self.set_register(register, value);
         }
+        self.places = before;
     }
 }

@@ -96,7 +96,9 @@ impl FunctionCx<'_> {
         registers: RegisterSet,
     ) {
         // r10 is none of them where the frame value determines it.
-        let registers = registers.intersection(self.analysis.liveness.variables);
+        let registers = registers
+            .intersection(self.analysis.liveness.variables)
+            .without(self.places.at_home);
         arguments.extend(registers.iter().map(|register| self.register(register)));
         let arguments: Vec<_> = arguments.into_iter().map(BlockArg::Value).collect();
         let block = self.keeping_block(shared, registers);

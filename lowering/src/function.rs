@@ -1,7 +1,7 @@
 //! One unit of blocks to one CLIF function.
 //!
 //! ```text
-//! function unit(meter, frame, live registers...) -> (r0, meter) tail      // ctx in the pinned register
+//! function unit(meter, frame, registers...) -> (r0, meter) tail           // ctx in the pinned register
 //!
 //! if frame == ctx.frame_limit: raise        // exception, where calls lead here
 //! for each basic block:
@@ -40,6 +40,7 @@ use {
         decode::Program,
         exception::Shared,
         hidden::Key,
+        homes::Homes,
         insn::{Insn, Operation},
         likely::LikelyTargets,
         linkage::Linkage,
@@ -49,6 +50,7 @@ use {
         sharing::{GroupId, Sharing},
         translation::LoopCaches,
         units::{UnitId, Units},
+        values::Places,
     },
     cranelift_codegen::ir::{
         AbiParam, Block, FuncRef, Function, MemFlagsData, Signature, SourceLoc, UserFuncName,
@@ -99,6 +101,8 @@ pub struct Facts {
     pub units: Units,
     /// Live registers.
     pub liveness: Liveness,
+    /// Registers that are in the context.
+    pub homes: Homes,
     /// Whether the outermost function can be executing in a unit.
     pub is_outermost: Vec<bool>,
     /// Whether calls that name their target enter a unit.
@@ -197,6 +201,8 @@ pub(crate) struct FunctionCx<'a> {
     pub(crate) tails: BTreeMap<BlockId, Block>,
     /// r0 to r9, r10 where the program moves it.
     pub(crate) registers: [Variable; 11],
+    /// Where these are now.
+    pub(crate) places: Places,
     pub(crate) meter: Variable,
     /// Blocks that exceptions share, once something needs them.
     pub(crate) shared: [Option<Block>; Shared::COUNT],
@@ -232,7 +238,8 @@ pub(crate) fn lower_unit(
     sites: &mut Sites,
     comments: &mut Comments,
 ) {
-    let parameters = analysis.liveness.live_in(analysis.units.unit(unit).entry);
+    let start = analysis.units.unit(unit).entry;
+    let parameters = analysis.passed(start);
     let (namespace, index) = FunctionName::Unit(unit).to_user_name();
     function.name = UserFuncName::user(namespace, index);
     function.signature = signature(parameters);
@@ -247,7 +254,8 @@ pub(crate) fn lower_unit(
     let blocks = local_blocks(analysis, unit, &mut builder);
     let charges = |block| blocks.get(&block).map(|local| local.charge);
     let (loops, sharing) = memory_plan(analysis, unit, charges);
-    let cached = loops.cached_groups(analysis.units.unit(unit), &analysis.liveness, &sharing);
+    let live = |block| analysis.passed(block).len();
+    let cached = loops.cached_groups(analysis.units.unit(unit), live, &sharing);
     let loop_caches = LoopCaches::declare(loops, &cached, &mut builder);
     let leaders = sharing.leaders().into_iter();
     let left_hosts = leaders.map(|leader| (leader, builder.declare_var(I64)));
@@ -266,6 +274,7 @@ pub(crate) fn lower_unit(
         shorts: Vec::new(),
         tails: BTreeMap::new(),
         registers,
+        places: Places::with_home(analysis.homes.at_start(start)),
         meter,
         shared: [None; Shared::COUNT],
         keeping: Vec::new(),
@@ -330,12 +339,14 @@ impl FunctionCx<'_> {
     /// its group, the instruction itself, the end of its stretch.
     fn lower_block(&mut self, id: BlockId) {
         let analysis = self.analysis;
+        self.places = Places::with_home(analysis.homes.at_start(id));
         if let Some(counted) = analysis.graph.counted_loops.get(&id) {
             self.lower_counted(id, counted);
         }
         self.check_meter(id);
         let LocalBlock { body, charge, .. } = self.blocks[&id];
         self.builder.switch_to_block(body);
+        self.places = Places::with_home(analysis.homes.at_start(id));
         let block = analysis.graph.block(id);
         self.comments.block(
             body,
@@ -437,10 +448,15 @@ impl FunctionCx<'_> {
             insn.operation,
             Operation::Raise(_) | Operation::CallAndRaise(_)
         );
-        if let Some(callee) = self.analysis.graph.inlined(block) {
+        let graph = &self.analysis.graph;
+        if graph.is_interpreted(block) {
+            let live = self.analysis.liveness.before_terminator(graph, block);
+            return self.bail_out(at, live);
+        }
+        if let Some(callee) = graph.inlined(block) {
             return self.call_inlined(block, at, callee);
         }
-        if let Some(early) = self.analysis.graph.early_return(block) {
+        if let Some(early) = graph.early_return(block) {
             self.return_early(block, at, early);
         }
         if let Some(skipped) = self.blocks[&block].skips {
@@ -468,7 +484,7 @@ impl FunctionCx<'_> {
             Operation::Call { target } => self.call(block, at, target),
             Operation::CallRegister { register } => self.call_register(block, at, register),
             Operation::Syscall { index } => self.syscall(block, at, index),
-            Operation::Exit => self.exit(at),
+            Operation::Exit => self.exit(block, at),
             Operation::Raise(exception) => self.raise_at(at, exception),
             Operation::CallAndRaise(exception) => self.call_and_raise(at, exception),
             _ => unreachable!("`Insn::ends_block` sends it to `lower_insn`"),

@@ -110,6 +110,7 @@ impl FunctionCx<'_> {
     /// and the meter; goes to `indirect` where that may not last.
     pub(crate) fn call_short(
         &mut self,
+        block: BlockId,
         at: Position,
         frame: Value,
         callee: BlockId,
@@ -132,7 +133,9 @@ impl FunctionCx<'_> {
         self.builder.switch_to_block(lasts);
         self.inline(at, frame, callee);
         self.pay(cost);
-        self.spill(self.analysis.liveness.side_results);
+        let at_home = analysis.homes.behind_call(graph, block);
+        let needed = analysis.liveness.after(graph, block);
+        self.bring_home(needed.intersection(at_home));
         Some([self.register(0), self.meter()])
     }
 
@@ -141,8 +144,10 @@ impl FunctionCx<'_> {
         if let Some(current) = self.builder.current_block() {
             self.comments.block(current, Role::Inlined { pc: at.pc });
         }
-        let kept: Vec<_> = SAVED
-            .intersection(self.analysis.liveness.variables)
+        let kept: Vec<_> = body(&self.analysis.graph, callee)
+            .map(|(_, insn)| insn.writes())
+            .fold(RegisterSet::EMPTY, RegisterSet::union)
+            .intersection(SAVED)
             .iter()
             .map(|register| (register, self.register(register)))
             .collect();

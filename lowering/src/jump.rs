@@ -8,6 +8,7 @@ use {
         insn::{Condition, Operand, Width},
         linkage::Place,
         role::Role,
+        values::Places,
     },
     cranelift_codegen::ir::{Block, InstBuilder, Value, condcodes::IntCC},
 };
@@ -33,6 +34,8 @@ impl FunctionCx<'_> {
         let [Some(next), Some(target)] = self.analysis.graph.block(block).successors else {
             unreachable!("`Graph` gives a conditional jump two successors");
         };
+        self.settle(next);
+        self.settle(target);
         if self.blocks[&block].entry.is_some() {
             return self.turn_again(block, holds, next);
         }
@@ -54,6 +57,7 @@ impl FunctionCx<'_> {
 
     /// Goes on at the start of a basic block; ends the CLIF block.
     pub(crate) fn go_to(&mut self, target: BlockId) {
+        self.settle(target);
         let block = self.edge_block(target);
         self.builder.ins().jump(block, &[]);
         self.jump_done(target);
@@ -86,6 +90,7 @@ impl FunctionCx<'_> {
             self.builder.seal_block(block);
             self.builder.switch_to_block(block);
             self.locate(self.analysis.graph.block(target).start);
+            self.places = Places::with_home(self.analysis.homes.at_start(target));
             self.tail_call(target);
         }
     }
@@ -96,13 +101,14 @@ impl FunctionCx<'_> {
             self.analysis.units.entered_at(target).is_some(),
             "`Units` keeps this"
         );
-        let registers = self.analysis.liveness.live_in(target);
+        let registers = self.analysis.passed(target);
         if let Some(number) = self.analysis.linkage.number(unit) {
             let pc = self.analysis.graph.block(target).start;
             let place = Place::Number(number);
             // The interpreter does what the unit would.
             let at = Position { pc, spent: 0 };
-            let callee = self.function_at(place, pc, |cx| cx.bail_out(at, registers));
+            let live = self.analysis.liveness.live_in(target);
+            let callee = self.function_at(place, pc, |cx| cx.bail_out(at, live));
             let arguments = self.arguments(self.frame, registers);
             let signature = self.builder.import_signature(signature(registers));
             self.builder

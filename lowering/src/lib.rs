@@ -12,6 +12,7 @@
 
 mod access;
 pub mod accesses;
+mod addressed;
 mod alu;
 mod atomic;
 mod blocks;
@@ -31,6 +32,7 @@ pub mod error;
 mod exception;
 pub mod function;
 pub mod hidden;
+pub mod homes;
 mod inlining;
 pub mod insn;
 mod jump;
@@ -40,6 +42,7 @@ pub mod liveness;
 pub mod loops;
 mod memory;
 mod meter;
+mod no_return;
 mod role;
 mod selection;
 pub mod sharing;
@@ -52,10 +55,11 @@ mod values;
 
 use {
     crate::{
-        cfg::Graph,
+        cfg::{BlockId, Graph},
         decode::{MAX_INSTRUCTIONS, Program},
         error::LoweringError,
         function::{Analysis, Facts, FunctionName, Sites},
+        homes::Homes,
         insn::Operation,
         linkage::{Linkage, Numbers, Table},
         liveness::Liveness,
@@ -63,6 +67,7 @@ use {
     },
     cranelift_codegen::{ir::Function, isa::TargetFrontendConfig},
     cranelift_frontend::FunctionBuilderContext,
+    sbpf_runtime::site::RegisterSet,
     std::sync::Arc,
 };
 
@@ -79,11 +84,13 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
     check_length(program)?;
     let mut graph = Graph::build(program)?;
     effort::check(&graph, &program.dialect)?;
+    graph = no_return::cut(graph, &program.dialect);
     let units = Units::partition(&graph);
     graph.inlined = inlining::choose(&graph, &units);
     graph.early_returns = early_returns::choose(&graph);
     graph.counted_loops = counted_loops::choose(&graph, &program.dialect);
     let liveness = Liveness::compute(&graph, &program.dialect);
+    let homes = Homes::find(&graph, &liveness);
     let is_outermost = outermost(&graph, &units);
     let is_called = called(&graph, &units);
     Ok(Analysis {
@@ -92,6 +99,7 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
             graph,
             units,
             liveness,
+            homes,
             is_outermost,
             is_called,
         }),
@@ -151,6 +159,11 @@ fn called(graph: &Graph, units: &Units) -> Vec<bool> {
 }
 
 impl Analysis<'_> {
+    /// Registers that are values where a block starts: if it is that of a unit, the unit is passed them.
+    pub fn passed(&self, block: BlockId) -> RegisterSet {
+        self.homes.passed(&self.liveness, block)
+    }
+
     /// Keeps constants that the program chose out of the code, see [`hidden`].
     ///
     /// The code has to be run with the same key in [`sbpf_runtime::run::Image`].
@@ -228,26 +241,28 @@ impl Analysis<'_> {
 
     /// For each pc at which `callx` finds a function, that function under the signature of
     /// `callx`. Empty if the program has no `callx`.
-    ///
-    /// The program's entry is none: it is not called, and what it needs would be passed to all.
     pub fn indirect_entries(&self) -> Vec<(u32, FunctionName)> {
         if !self.has_indirect_calls() {
             return Vec::new();
         }
-        let mut starts = self.graph.starts[1..].to_vec();
-        starts.retain(|start| *start != self.graph.starts[0]);
-        starts.sort_unstable();
-        starts.dedup();
-        let entry = |start| {
+        let entry = |&start: &BlockId| {
             let unit = self.units.owner(start);
             let pc = self.graph.block(start).start;
-            if self.liveness.live_in(start) == self.liveness.indirect_parameters {
+            let parameters = self.homes.indirect_parameters;
+            let is_alike = self.passed(start) == parameters;
+            if is_alike
+                && self
+                    .homes
+                    .at_start(start)
+                    .intersection(parameters)
+                    .is_empty()
+            {
                 (pc, FunctionName::Unit(unit))
             } else {
                 (pc, FunctionName::Indirect(unit))
             }
         };
-        starts.into_iter().map(entry).collect()
+        self.graph.indirect_starts.iter().map(entry).collect()
     }
 
     /// Whether the program has a `callx`, and so needs an entry for every pc.

@@ -79,6 +79,7 @@ fn function_at(
     let offset = address.wrapping_sub(program.text_address);
     let pc = u32::try_from(offset / 8).ok()?;
     let start = graph.block_at(pc).filter(|_| offset.is_multiple_of(8))?;
-    let is_entered = start != graph.starts[0] && units.entered_at(start).is_some();
+    let is_expected = graph.indirect_starts.binary_search(&start).is_ok();
+    let is_entered = is_expected && units.entered_at(start).is_some();
     is_entered.then_some(Likely { address, start })
 }

@@ -1,7 +1,8 @@
 //! Which registers a block, and so a native function, needs to be given.
 //!
 //! The analysis is interprocedural: what is live at the start of a function is what a call of it
-//! reads. It iterates sets that only grow, so its cost is linear in the program's size.
+//! reads, and what is live at its `exit`s is what is read behind calls of it. It iterates sets that only
+//! grow, so its cost is linear in the program's size.
 
 use {
     crate::{
@@ -18,32 +19,39 @@ use {
 /// Registers that flow through a call in both directions.
 const CLOBBERED: RegisterSet = RegisterSet::range(0, 5);
 
-/// Registers that a call may leave changed besides the result.
-const SIDE_RESULTS: RegisterSet = RegisterSet::range(1, 5);
-
 /// Live registers of every block.
 #[derive(Debug)]
 pub struct Liveness {
     live_in: Vec<RegisterSet>,
-    /// Registers besides r0 that some caller reads after a call, so that every function hands
-    /// them back.
-    pub side_results: RegisterSet,
-    /// Registers that a call through a register passes: what any function start needs.
-    pub indirect_parameters: RegisterSet,
+    results: Vec<RegisterSet>,
     /// All registers that are values of their function. What no instruction names is none: it stays in
     /// the context as it was at the entry.
     pub variables: RegisterSet,
 }
 
-/// What a block does to registers, apart from its call.
-struct Effect {
-    reads: RegisterSet,
-    writes: RegisterSet,
+/// What a block does to registers before its terminator.
+pub(crate) struct Effect {
+    pub(crate) reads: RegisterSet,
+    pub(crate) writes: RegisterSet,
 }
 
 impl Liveness {
     /// Analyses all blocks.
     pub fn compute(graph: &Graph, dialect: &Dialect) -> Self {
+        let mut results = vec![RegisterSet::EMPTY; graph.blocks.len()];
+        if let Some(entry) = graph.starts.first() {
+            results[entry.index()] = RegisterSet::of(0);
+        }
+        Self::with_results(graph, dialect, results)
+    }
+
+    /// What the interpreter may read, wherever it goes on behind an `exit`.
+    pub(crate) fn of_interpreter(graph: &Graph, dialect: &Dialect) -> Self {
+        let results = vec![CLOBBERED; graph.blocks.len()];
+        Self::with_results(graph, dialect, results)
+    }
+
+    fn with_results(graph: &Graph, dialect: &Dialect, results: Vec<RegisterSet>) -> Self {
         let named = graph
             .ids()
             .flat_map(|id| graph.insns(id))
@@ -53,8 +61,7 @@ impl Liveness {
         let others = named.without(frame_pointer);
         let mut liveness = Self {
             live_in: vec![RegisterSet::EMPTY; graph.blocks.len()],
-            side_results: RegisterSet::EMPTY,
-            indirect_parameters: RegisterSet::EMPTY,
+            results,
             variables: if dialect.frame_pointer_is_variable() {
                 others.union(frame_pointer)
             } else {
@@ -62,27 +69,11 @@ impl Liveness {
             },
         };
         let variables = liveness.variables;
-        let effects: Vec<Effect> = graph.ids().map(|id| effect(graph, id, variables)).collect();
-        let dependents = Dependents::collect(graph);
-        loop {
-            liveness.iterate(graph, &effects, &dependents);
-            let after_calls = graph
-                .ids()
-                .filter(|id| is_call(graph, *id))
-                .map(|id| liveness.after(graph, id))
-                .fold(RegisterSet::EMPTY, RegisterSet::union);
-            let side_results = after_calls.intersection(SIDE_RESULTS);
-            if side_results == liveness.side_results {
-                break;
-            }
-            liveness.side_results = side_results;
-        }
-        liveness.indirect_parameters = graph
-            .starts
-            .iter()
-            .filter(|start| **start != graph.starts[0])
-            .map(|start| liveness.live_in(*start))
-            .fold(RegisterSet::EMPTY, RegisterSet::union);
+        let effects: Vec<Effect> = graph
+            .ids()
+            .map(|id| Effect::of(graph, id, variables))
+            .collect();
+        liveness.iterate(graph, &effects);
         liveness
     }
 
@@ -91,8 +82,17 @@ impl Liveness {
         self.live_in[block.index()]
     }
 
+    /// Registers that are read behind the `exit` at the end of a block, out of r0 to r5, by some caller of a
+    /// function from whose start control may have come.
+    fn results(&self, block: BlockId) -> RegisterSet {
+        self.results[block.index()]
+    }
+
     /// Registers that are needed where a block ends, after its call if it ends with one.
     pub fn after(&self, graph: &Graph, block: BlockId) -> RegisterSet {
+        if let Some(read) = graph.no_return.get(&block) {
+            return *read;
+        }
         let successors = graph.block(block).successors();
         successors
             .map(|next| self.live_in(next))
@@ -112,65 +112,117 @@ impl Liveness {
             }
             // Where these lead is not known, so everything is needed there.
             Operation::CallRegister { .. } | Operation::Raise(Exception::Bailout) => self.variables,
-            Operation::Exit => after.union(self.side_results),
+            Operation::Exit => return self.results(block).intersection(self.variables),
             _ => after.without(insn.writes()),
         };
         through.union(insn.reads()).intersection(self.variables)
     }
 
-    fn iterate(&mut self, graph: &Graph, effects: &[Effect], dependents: &Dependents) {
-        let mut is_queued = vec![true; graph.blocks.len()];
-        let mut queue: Vec<u32> = (0..graph.blocks.len() as u32).collect();
-        while let Some(block) = queue.pop() {
-            is_queued[block as usize] = false;
-            let id = BlockId(block);
+    /// What is read of what the call at the end of a block changes.
+    fn after_call(&self, graph: &Graph, block: BlockId) -> RegisterSet {
+        self.after(graph, block).intersection(CLOBBERED)
+    }
+
+    fn iterate(&mut self, graph: &Graph, effects: &[Effect]) {
+        let dependents = Dependents::collect(graph);
+        let mut queue = Queue::of_all(graph);
+        let mut indirect_results = RegisterSet::EMPTY;
+        while let Some(id) = queue.pop() {
+            for next in graph.block(id).successors() {
+                self.add_results(next, self.results(id), &mut queue);
+            }
+            match graph.terminator(id).map(|(_, insn)| insn.operation) {
+                Some(Operation::Call { .. }) => {
+                    if let Some(start) = graph.callee(id) {
+                        self.add_results(start, self.after_call(graph, id), &mut queue);
+                    }
+                }
+                Some(Operation::CallRegister { .. }) => {
+                    let results = self.after_call(graph, id).union(indirect_results);
+                    if results != indirect_results {
+                        indirect_results = results;
+                        for &start in &graph.indirect_starts {
+                            self.add_results(start, results, &mut queue);
+                        }
+                    }
+                }
+                _ => {}
+            }
             let effect = &effects[id.index()];
             let live = self
                 .before_terminator(graph, id)
                 .without(effect.writes)
                 .union(effect.reads);
-            if live == self.live_in[id.index()] {
-                continue;
-            }
-            self.live_in[id.index()] = live;
-            for &dependent in dependents.of(id) {
-                if !std::mem::replace(&mut is_queued[dependent as usize], true) {
+            if live != self.live_in[id.index()] {
+                self.live_in[id.index()] = live;
+                for &dependent in dependents.of(id) {
                     queue.push(dependent);
                 }
             }
         }
     }
-}
 
-fn is_call(graph: &Graph, block: BlockId) -> bool {
-    matches!(
-        graph.terminator(block).map(|(_, insn)| insn.operation),
-        Some(Operation::Call { .. } | Operation::CallRegister { .. })
-    )
-}
-
-/// The effect of the instructions before the terminator.
-fn effect(graph: &Graph, block: BlockId, variables: RegisterSet) -> Effect {
-    let mut effect = Effect {
-        reads: RegisterSet::EMPTY,
-        writes: RegisterSet::EMPTY,
-    };
-    for (_, insn) in graph.insns(block).filter(|(_, insn)| !insn.ends_block()) {
-        let reads = insn.reads().intersection(variables);
-        effect.reads = effect.reads.union(reads.without(effect.writes));
-        effect.writes = effect.writes.union(insn.writes());
+    /// Adds to what `exit`s hand back that control reaches from the start of a block.
+    fn add_results(&mut self, block: BlockId, results: RegisterSet, queue: &mut Queue) {
+        let known = &mut self.results[block.index()];
+        let all = known.union(results);
+        if all != *known {
+            *known = all;
+            queue.push(block);
+        }
     }
-    effect
 }
 
-/// For each block those whose live registers depend on it: predecessors and callers.
-struct Dependents {
-    first: Vec<u32>,
+/// Blocks to look at, each once.
+pub(crate) struct Queue {
     blocks: Vec<u32>,
+    is_queued: Vec<bool>,
+}
+
+impl Queue {
+    pub(crate) fn of_all(graph: &Graph) -> Self {
+        Self {
+            blocks: (0..graph.blocks.len() as u32).collect(),
+            is_queued: vec![true; graph.blocks.len()],
+        }
+    }
+
+    pub(crate) fn push(&mut self, id: BlockId) {
+        if !std::mem::replace(&mut self.is_queued[id.index()], true) {
+            self.blocks.push(id.0);
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<BlockId> {
+        let id = BlockId(self.blocks.pop()?);
+        self.is_queued[id.index()] = false;
+        Some(id)
+    }
+}
+
+impl Effect {
+    pub(crate) fn of(graph: &Graph, block: BlockId, variables: RegisterSet) -> Self {
+        let mut effect = Self {
+            reads: RegisterSet::EMPTY,
+            writes: RegisterSet::EMPTY,
+        };
+        for (_, insn) in graph.insns(block).filter(|(_, insn)| !insn.ends_block()) {
+            let reads = insn.reads().intersection(variables);
+            effect.reads = effect.reads.union(reads.without(effect.writes));
+            effect.writes = effect.writes.union(insn.writes());
+        }
+        effect
+    }
+}
+
+/// For each block those of which something depends on it: predecessors and callers.
+pub(crate) struct Dependents {
+    first: Vec<u32>,
+    blocks: Vec<BlockId>,
 }
 
 impl Dependents {
-    fn collect(graph: &Graph) -> Self {
+    pub(crate) fn collect(graph: &Graph) -> Self {
         let edges = || {
             graph.ids().flat_map(move |id| {
                 let successors = graph.block(id).successors();
@@ -185,16 +237,16 @@ impl Dependents {
             first[index] += first[index - 1];
         }
         let mut next = first.clone();
-        let mut blocks = vec![0; *first.last().unwrap_or(&0) as usize];
+        let mut blocks = vec![BlockId(0); *first.last().unwrap_or(&0) as usize];
         for (from, to) in edges() {
             let cursor = &mut next[to.index()];
-            blocks[*cursor as usize] = from.0;
+            blocks[*cursor as usize] = from;
             *cursor += 1;
         }
         Self { first, blocks }
     }
 
-    fn of(&self, block: BlockId) -> &[u32] {
+    pub(crate) fn of(&self, block: BlockId) -> &[BlockId] {
         &self.blocks[self.first[block.index()] as usize..self.first[block.index() + 1] as usize]
     }
 }

@@ -9,7 +9,6 @@ use {
         accesses::Group,
         cfg::{BlockId, Graph},
         checkpoints::calls,
-        liveness::Liveness,
         sharing::{GroupId, Sharing},
         units::Unit,
     },
@@ -70,22 +69,22 @@ impl Loops {
     }
 
     /// The groups of accesses that keep their translations: those of the innermost loops, as far as
-    /// registers of the machine are left over.
+    /// registers of the machine are left over. `live` tells how many values a block needs at its start.
     pub fn cached_groups(
         &self,
         unit: &Unit,
-        liveness: &Liveness,
+        live: impl Fn(BlockId) -> u32,
         sharing: &Sharing,
     ) -> Vec<(LoopId, BlockId, usize)> {
         let mut innermost: HashMap<LoopId, u32> = HashMap::new();
-        let mut live: HashMap<LoopId, u32> = HashMap::new();
+        let mut most_live: HashMap<LoopId, u32> = HashMap::new();
         for (block, &(id, depth)) in &self.places {
-            let (innermost, live) = (
+            let (innermost, most) = (
                 innermost.entry(id).or_default(),
-                live.entry(id).or_default(),
+                most_live.entry(id).or_default(),
             );
             *innermost = depth.max(*innermost);
-            *live = liveness.live_in(*block).len().max(*live);
+            *most = live(*block).max(*most);
         }
         let mut groups: HashMap<LoopId, Vec<(BlockId, usize)>> = HashMap::new();
         for block in &unit.blocks {
@@ -111,7 +110,7 @@ impl Loops {
         }
         let mut cached = Vec::new();
         for (id, groups) in groups {
-            let live = live.get(&id).copied().unwrap_or_default();
+            let live = most_live.get(&id).copied().unwrap_or_default();
             let left = REGISTERS.saturating_sub(live) / REGISTERS_OF_CACHE;
             let few = groups.into_iter().take(left.max(1) as usize);
             cached.extend(few.map(|(block, number)| (id, block, number)));

@@ -97,6 +97,8 @@ impl FunctionCx<'_> {
             .is_some_and(|stretch| stretch.last == index)
             && let Some(behind) = translated.behind.take()
         {
+            // What was fetched in the stretch is not there where the interpreter has executed it.
+            self.places.values = self.places.values.without(self.places.at_home);
             self.builder.ins().jump(behind, &[]);
             self.builder.seal_block(behind);
             self.builder.switch_to_block(behind);

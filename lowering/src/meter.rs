@@ -11,6 +11,7 @@ use {
         function::{FunctionCx, Position},
         insn::Width,
         role::Role,
+        values::Places,
     },
     cranelift_codegen::ir::{Block, InstBuilder, condcodes::IntCC},
 };
@@ -90,6 +91,7 @@ impl FunctionCx<'_> {
             self.builder.seal_block(short);
             self.builder.switch_to_block(short);
             self.locate(pc);
+            self.places = Places::with_home(self.analysis.homes.at_start(id));
             let live = self.analysis.liveness.live_in(id);
             self.bail_out(Position { pc, spent: 0 }, live);
         }

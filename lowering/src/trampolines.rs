@@ -56,7 +56,7 @@ pub fn lower_entry(
     let saved = builder.ins().get_pinned_reg(I64);
     builder.ins().set_pinned_reg(context);
     let start = analysis.graph.starts[0];
-    let registers = analysis.liveness.live_in(start);
+    let registers = analysis.passed(start);
     let mut arguments = vec![
         builder.ins().load(I64, TRUSTED, context, offset::METER),
         builder.ins().load(I64, TRUSTED, context, offset::FRAME),
@@ -182,18 +182,24 @@ pub fn lower_indirect(
     frontend: &mut FunctionBuilderContext,
     function: &mut Function,
 ) {
-    let passed = analysis.liveness.indirect_parameters;
+    let passed = analysis.homes.indirect_parameters;
     let (mut builder, parameters) = begin(
         function,
         frontend,
         FunctionName::Indirect(unit),
         signature(passed),
     );
-    let needed = analysis.liveness.live_in(analysis.units.unit(unit).entry);
+    let start = analysis.units.unit(unit).entry;
+    let needed = analysis.passed(start);
+    let at_home = analysis.homes.at_start(start);
     let mut arguments = parameters[..2].to_vec();
     for (register, value) in passed.iter().zip(&parameters[2..]) {
         if needed.contains(register) {
             arguments.push(*value);
+        } else if at_home.contains(register) {
+            let context = builder.ins().get_pinned_reg(I64);
+            let home = offset::register(register);
+            builder.ins().store(TRUSTED, *value, context, home);
         }
     }
     match analysis.linkage.table() {

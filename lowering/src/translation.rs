@@ -362,6 +362,7 @@ impl FunctionCx<'_> {
             behind,
             id,
         } = *access;
+        let places = self.places;
         let mut reads = RegisterSet::EMPTY;
         let mut writes = RegisterSet::EMPTY;
         for (_, insn) in rest {
@@ -447,6 +448,7 @@ impl FunctionCx<'_> {
         }
         self.builder.ins().jump(behind, &[]);
 
+        self.places = places;
         self.builder.switch_to_block(found);
         resolved
     }

@@ -2,6 +2,7 @@
 
 use {
     crate::{
+        cfg::BlockId,
         function::{FunctionCx, TRUSTED},
         role::Role,
     },
@@ -12,6 +13,25 @@ use {
     },
 };
 
+/// Where registers are at a point of a function, see [`crate::homes`]. Some are both.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places {
+    /// The context has what they hold.
+    pub(crate) at_home: RegisterSet,
+    /// Their variables do.
+    pub(crate) values: RegisterSet,
+}
+
+impl Places {
+    /// These are at home, and all others are values.
+    pub(crate) fn with_home(at_home: RegisterSet) -> Self {
+        Self {
+            at_home,
+            values: RegisterSet::range(0, FRAME_POINTER).without(at_home),
+        }
+    }
+}
+
 impl FunctionCx<'_> {
     /// The value of a register.
     pub(crate) fn register(&mut self, register: u8) -> Value {
@@ -20,6 +40,9 @@ impl FunctionCx<'_> {
         }
         if !self.analysis.liveness.variables.contains(register) {
             return self.load_context(I64, offset::register(register));
+        }
+        if self.places.at_home.contains(register) && !self.places.values.contains(register) {
+            return self.fetch(register);
         }
         let variable = self.registers[register as usize];
         match self.builder.try_use_var(variable) {
@@ -31,6 +54,9 @@ impl FunctionCx<'_> {
 
     /// Gives a register its value.
     pub(crate) fn set_register(&mut self, register: u8, value: Value) {
+        let one = RegisterSet::of(register);
+        self.places.at_home = self.places.at_home.without(one);
+        self.places.values = self.places.values.union(one);
         self.builder
             .def_var(self.registers[register as usize], value);
     }
@@ -94,11 +120,47 @@ impl FunctionCx<'_> {
         self.builder.ins().store(TRUSTED, value, context, offset);
     }
 
-    /// Stores registers where callbacks find them. With fixed frames the frame value goes there
+    /// The value of a register that is at home, which is one from here on where this is on the usual path.
+    fn fetch(&mut self, register: u8) -> Value {
+        let value = self.load_context(I64, offset::register(register));
+        if !self.is_cold() {
+            self.builder
+                .def_var(self.registers[register as usize], value);
+            self.places.values.insert(register);
+        }
+        value
+    }
+
+    /// Makes values of registers that are at home, for a loop that changes them.
+    pub(crate) fn fetch_all(&mut self, registers: RegisterSet) {
+        for register in registers.iter() {
+            self.register(register);
+        }
+        self.places.at_home = self.places.at_home.without(registers);
+    }
+
+    /// Stores what must be at home and is not.
+    pub(crate) fn bring_home(&mut self, registers: RegisterSet) {
+        let registers = registers.without(self.places.at_home);
+        self.spill(registers);
+        self.places.at_home = self.places.at_home.union(registers);
+    }
+
+    /// Has registers where the start of a basic block expects them.
+    pub(crate) fn settle(&mut self, target: BlockId) {
+        let analysis = self.analysis;
+        self.bring_home(analysis.homes.at_start(target));
+        let passed = analysis.passed(target);
+        for register in passed.intersection(self.places.at_home).iter() {
+            self.register(register);
+        }
+    }
+
+    /// Stores registers where callbacks find them, unless they are there. With fixed frames the frame value goes there
     /// in place of r10.
     pub(crate) fn spill(&mut self, registers: RegisterSet) {
         let fixed = !self.analysis.program.dialect.frame_pointer_is_variable();
-        for register in registers.iter() {
+        for register in registers.without(self.places.at_home).iter() {
             if register == FRAME_POINTER && fixed {
                 self.store_context(self.frame, offset::FRAME);
             } else if self.analysis.liveness.variables.contains(register) {
@@ -126,11 +188,16 @@ impl FunctionCx<'_> {
     /// A new block to go on in: off the usual path if the current one is.
     pub(crate) fn block_behind(&mut self) -> Block {
         let block = self.builder.create_block();
-        let current = self.builder.current_block();
-        if current.is_some_and(|current| self.builder.func.layout.is_cold(current)) {
+        if self.is_cold() {
             self.builder.set_cold_block(block);
         }
         block
+    }
+
+    /// Whether this is off the usual path.
+    fn is_cold(&self) -> bool {
+        let current = self.builder.current_block();
+        current.is_some_and(|current| self.builder.func.layout.is_cold(current))
     }
 
     /// A new block off the usual path.

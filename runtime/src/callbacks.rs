@@ -12,7 +12,7 @@ use {
         code,
         host::Host,
         run::{Frame, Run, Stack},
-        site::CallSite,
+        site::{CallSite, RegisterSet},
     },
     std::panic::{AssertUnwindSafe, catch_unwind},
 };
@@ -131,8 +131,10 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
                 });
                 return;
             }
-            context.registers[0] = result;
-            for register in saved.iter() {
+            if saved.contains(0) {
+                context.registers[0] = result;
+            }
+            for register in saved.without(RegisterSet::of(0)).iter() {
                 let value = context.saved[usize::from(register) - 6];
                 context.registers[usize::from(register)] = value;
             }

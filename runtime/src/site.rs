@@ -80,7 +80,8 @@ impl RegisterSet {
 pub struct CallSite {
     /// The pc that the call returns to.
     pub return_pc: u32,
-    /// Registers r6 to r10 that the rest of the frame needs.
+    /// Registers that the rest of the frame needs, out of r6 to r10, and r0 if the callee returns it as a value: else
+    /// the context has it.
     pub saved: RegisterSet,
 }
 

@@ -335,7 +335,7 @@ fn check(stored: &Stored, instructions: usize) -> Result<(), Defect> {
     if !sites.accesses.iter().all(is_access) {
         return Err(Defect::Field("access site"));
     }
-    let kept = RegisterSet::range(6, 10);
+    let kept = RegisterSet::range(6, 10).union(RegisterSet::of(0));
     let is_call = |site: &CallSite| is_pc(site.return_pc) && site.saved.without(kept).is_empty();
     if !sites.calls.iter().all(is_call) {
         return Err(Defect::Field("call"));

@@ -68,15 +68,29 @@ pub(super) fn control_flow(
         .iter()
         .map(|block| analysis.graph.block(*block).cost)
         .sum();
+    let homes = &analysis.homes;
+    let exits = blocks.iter().filter(|block| {
+        let terminator = analysis.graph.terminator(**block);
+        matches!(terminator, Some((_, insn)) if insn.operation == Operation::Exit)
+    });
+    let (mut given, mut left) = (RegisterSet::EMPTY, RegisterSet::EMPTY);
+    for &exit in exits {
+        if homes.returns_value(exit) {
+            given.insert(0);
+        }
+        left = left.union(homes.left(exit));
+    }
     writeln!(
         output,
-        "entry {}, {} blocks, {cost} instructions, takes {}, gives {}{}",
+        "entry {}, {} blocks, {cost} instructions, takes {}, {} at home, gives {}, {} at home{}",
         analysis.graph.block(entry).start,
         blocks.len(),
-        registers(analysis.liveness.live_in(entry)),
-        registers(analysis.liveness.side_results.union(RegisterSet::of(0))),
+        registers(analysis.passed(entry)),
+        registers(homes.at_start(entry)),
+        registers(given),
+        registers(left),
         if analysis.is_outermost[unit.0 as usize] {
-            "(may be outermost)"
+            " (may be outermost)"
         } else {
             ""
         },

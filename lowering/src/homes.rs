@@ -14,6 +14,7 @@
 use {
     crate::{
         cfg::{BlockId, Graph},
+        checkpoints,
         insn::Operation,
         liveness::{Dependents, Effect, Liveness, Queue},
     },
@@ -331,7 +332,7 @@ fn turning(graph: &Graph) -> Vec<bool> {
     let calls: Vec<u32> = graph
         .ids()
         .map(|id| {
-            calls += u32::from(crate::checkpoints::calls(graph, id));
+            calls += u32::from(checkpoints::calls(graph, id));
             calls
         })
         .collect();

@@ -12,12 +12,7 @@ const LOG: &str = "sys_log";
 
 /// The address of the instruction at `pc` in a register, computed so that it is no constant of the code.
 fn address(text: &mut Text, register: u8, pc: usize) {
-    let text_address = if text.version.enable_lower_rodata_vaddr() {
-        0
-    } else {
-        MM_REGION_SIZE
-    };
-    text.constant(register, (text_address + 8 * pc as u64) ^ 1);
+    text.constant(register, (MM_BYTECODE_START + 8 * pc as u64) ^ 1);
     text.push(XOR64_IMM, register, 0, 0, 1);
 }
 

@@ -1,4 +1,4 @@
-//! Calls of functions and syscalls, and the way back.
+//! Calls of functions, and the way back.
 //!
 //! r6 to r9 (and r10 where the program moves it) are SSA values of the caller, so a call saves
 //! nothing for the virtual machine: the register allocator keeps what is still needed.
@@ -192,108 +192,6 @@ impl FunctionCx<'_> {
         self.raise_at(at, exception);
     }
 
-    /// A syscall.
-    pub(crate) fn syscall(&mut self, block: BlockId, at: Position, index: u32) {
-        let is_direct = self.analysis.program.dialect.direct_functions;
-        let called = is_direct.then(|| self.call_function(at, index));
-        let mut result = self.call_back(at, index);
-        if let Some(called) = called {
-            let results = [result, self.meter()].map(BlockArg::Value);
-            self.builder.ins().jump(called, &results);
-            self.builder.seal_block(called);
-            self.builder.switch_to_block(called);
-            let results = self.builder.block_params(called);
-            let meter = results[1];
-            result = results[0];
-            self.set_meter(meter);
-        }
-        self.set_register(0, result);
-        let ends = self.cold_block(Role::SyscallEnds { pc: at.pc });
-        let may_be_short = self.go_on_or(block, ends);
-
-        // The interpreter may have to go on after the syscall, with the result that is in r0.
-        self.builder.switch_to_block(ends);
-        let after = self.analysis.liveness.after(&self.analysis.graph, block);
-        let shown = match is_direct {
-            true => after,
-            false => after.without(RegisterSet::of(0)),
-        };
-        if may_be_short {
-            let return_pc = self.analysis.graph.block(block).end;
-            let packed = self.hidden_wide_number(Exception::Bailout.at(return_pc) as u32);
-            let meter = self.meter();
-            self.jump_keeping(Shared::Behind, vec![meter, packed], shown);
-        } else {
-            self.jump_keeping(Shared::Leave, Vec::new(), shown);
-        }
-    }
-
-    /// Calls the plain function that a syscall may be, and goes on in the block that is returned, with
-    /// its result and the meter. Where there is none, goes on here.
-    fn call_function(&mut self, at: Position, index: u32) -> Block {
-        // Both ways have them then.
-        let arguments = [1, 2, 3, 4, 5].map(|register| self.register(register));
-        let functions = self.load_context(I64, offset::PLAIN_FUNCTIONS);
-        let place = i32::try_from(8 * i64::from(index)).unwrap_or_default();
-        let (place, within) = self.chosen_address(functions, place);
-        let function = self.builder.ins().load(I64, TRUSTED, place, within);
-        let calls_back = self.cold_block(Role::CallBack { pc: at.pc });
-        let direct = self.builder.create_block();
-        let called = self.builder.create_block();
-        for _ in 0..2 {
-            self.builder.append_block_param(called, I64);
-        }
-        self.comments.block(called, Role::Called { pc: at.pc });
-        self.builder
-            .ins()
-            .brif(function, direct, &[], calls_back, &[]);
-        self.builder.seal_block(direct);
-        self.builder.seal_block(calls_back);
-        self.builder.switch_to_block(direct);
-        let signature = function_signature(self.host_convention);
-        let signature = self.builder.import_signature(signature);
-        let call = self
-            .builder
-            .ins()
-            .call_indirect(signature, function, &arguments);
-        let results = [self.builder.inst_results(call)[0], self.meter()];
-        self.builder
-            .ins()
-            .jump(called, &results.map(BlockArg::Value));
-        self.builder.switch_to_block(calls_back);
-        called
-    }
-
-    /// Calls a syscall through the runtime; its arguments go through memory that the embedder sees.
-    /// Returns the result, and sets the meter.
-    fn call_back(&mut self, at: Position, index: u32) -> Value {
-        // Word by word, and straight to where the embedder reads them: a copy of words just stored
-        // would wait for them to leave the store buffer.
-        let passed = self.load_context(I64, offset::ARGUMENTS);
-        for register in 0..6 {
-            let value = self.register(register);
-            self.builder
-                .ins()
-                .store(TRUSTED, value, passed, 8 * i32::from(register));
-        }
-        self.store_context(self.frame, offset::FRAME);
-        let pc = self.hidden_number(at.pc);
-        let index = self.chosen(Width::W32, i64::from(index));
-        let meter = self.meter();
-        let callback = self.load_context(I64, offset::SYSCALL);
-        let signature = syscall_signature(self.host_convention);
-        let signature = self.builder.import_signature(signature);
-        let arguments = [self.context(), pc, index, meter];
-        let call = self
-            .builder
-            .ins()
-            .call_indirect(signature, callback, &arguments);
-        self.forget_context();
-        let meter = self.builder.inst_results(call)[0];
-        self.set_meter(meter);
-        self.load_context(I64, offset::register(0))
-    }
-
     /// `exit`: hands back what callers read.
     pub(crate) fn exit(&mut self, block: BlockId, at: Position) {
         let homes = &self.analysis.homes;
@@ -400,7 +298,7 @@ impl FunctionCx<'_> {
     ///
     /// What follows is a checkpoint, so one comparison with what it needs finds both. Leaves `ends`
     /// to be filled.
-    fn go_on_or(&mut self, block: BlockId, ends: Block) -> bool {
+    pub(crate) fn go_on_or(&mut self, block: BlockId, ends: Block) -> bool {
         let Some(next) = self.analysis.graph.block(block).successors[0] else {
             unreachable!("`Graph` makes a block behind every call")
         };
@@ -491,24 +389,6 @@ pub(crate) fn unwind_signature(convention: CallConv) -> Signature {
     signature
         .params
         .extend([I64, I32, I64, I64].map(AbiParam::new));
-    signature
-}
-
-/// The signature of a [`sbpf_runtime::abi::SyscallCallback`].
-fn syscall_signature(convention: CallConv) -> Signature {
-    let mut signature = Signature::new(convention);
-    signature
-        .params
-        .extend([I64, I32, I32, I64].map(AbiParam::new));
-    signature.returns.push(AbiParam::new(I64));
-    signature
-}
-
-/// The signature of a [`sbpf_runtime::abi::Function`].
-fn function_signature(convention: CallConv) -> Signature {
-    let mut signature = Signature::new(convention);
-    signature.params.extend([AbiParam::new(I64); 5]);
-    signature.returns.push(AbiParam::new(I64));
     signature
 }
 

@@ -48,6 +48,7 @@ mod selection;
 pub mod sharing;
 mod shifts;
 mod speculation;
+mod syscall;
 pub mod trampolines;
 mod translation;
 pub mod units;

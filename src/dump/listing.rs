@@ -127,6 +127,11 @@ fn edges(analysis: &Analysis<'_>, id: BlockId, unit: UnitId) -> String {
     if let Some(callee) = called {
         let _ = write!(text, " (unit {})", analysis.units.owner(callee).0);
     }
+    if analysis.graph.is_interpreted(id) {
+        text.push_str("  left to the interpreter");
+    } else if analysis.graph.never_returns(id) {
+        text.push_str("  never returns");
+    }
     for (index, next) in analysis.graph.block(id).successors().enumerate() {
         text.push_str(if index == 0 { "  -> " } else { ", " });
         let (pc, owner) = (analysis.graph.block(next).start, analysis.units.owner(next));

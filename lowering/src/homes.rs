@@ -170,18 +170,20 @@ impl Homes {
         self.read[start.index()].intersection(ARGUMENTS)
     }
 
+    /// What has to be at home where a function starts with a block: it is not passed these.
+    fn handed_on(&self, liveness: &Liveness, start: BlockId) -> RegisterSet {
+        let live = liveness.live_in(start).intersection(MOVABLE);
+        live.without(self.arguments(start))
+    }
+
     /// What `exit`s leave at home: what is read behind calls and not taken as a value, or has to be at home
     /// there.
     fn find_wants(&mut self, graph: &Graph, liveness: &Liveness, effects: &[Effect]) {
-        let at_start = |homes: &Self, start: BlockId| {
-            let live = liveness.live_in(start).intersection(MOVABLE);
-            live.without(homes.arguments(start))
-        };
         let starts = graph.indirect_starts.iter();
-        let indirect = starts.fold(RegisterSet::EMPTY, |all, start| {
-            all.union(at_start(self, *start))
-        });
-        let indirect = indirect.without(self.indirect_parameters);
+        let indirect = starts
+            .map(|start| self.handed_on(liveness, *start))
+            .fold(RegisterSet::EMPTY, RegisterSet::union)
+            .without(self.indirect_parameters);
         let dependents = Dependents::collect(graph);
         let mut queue = Queue::of_all(graph);
         let mut indirect_left = RegisterSet::EMPTY;
@@ -201,7 +203,7 @@ impl Homes {
                 Some(Operation::Call { .. }) => match graph.callee(id) {
                     Some(start) => {
                         add(&mut self.left, start, needed, &mut queue);
-                        at_start(self, start)
+                        self.handed_on(liveness, start)
                     }
                     None => RegisterSet::EMPTY,
                 },
@@ -235,12 +237,11 @@ impl Homes {
             is_start[start.index()] = true;
         }
         for id in graph.ids() {
-            let live = liveness.live_in(id).intersection(MOVABLE);
             self.at_start[id.index()] = match is_start[id.index()] {
-                true => live.without(self.arguments(id)),
+                true => self.handed_on(liveness, id),
                 // Turns that are counted look at nothing in the context.
                 false if graph.counted_loops.contains_key(&id) => RegisterSet::EMPTY,
-                false => live,
+                false => liveness.live_in(id).intersection(MOVABLE),
             };
         }
         let turns = turning(graph);

@@ -306,6 +306,30 @@ fn stacks_displaced_before_a_loop_that_counts() {
     }
 }
 
+/// The same in a function that does nothing with r0, which its caller hands on to another one.
+#[test]
+fn stacks_displaced_under_a_result_that_is_handed_on() {
+    for version in SBPFVersion::ALL {
+        let text = "entrypoint:
+            mov64 r0, 77
+            call function_through
+            call function_last
+            exit
+            function_through:
+            stdw [r10-8], 1
+            ldxb r5, [r7+3]
+            exit
+            function_last:
+            stdw [r10-8], 2
+            add64 r0, 1
+            exit";
+        handled(Case::assembly(*version, text), Handler::Redirect, 64, true)
+            .configure(|config| config.enable_stack_frame_gaps = false)
+            .register(7, MM_STACK_START + 10 * 4096)
+            .check();
+    }
+}
+
 /// A program of accesses to its frame, to the input (r6), and behind the stack (r7).
 fn frames_and_strangers(random: &mut ChaCha8Rng) -> String {
     let mut text = String::from("entrypoint:\nmov64 r6, r1\nmov64 r9, 3\n");

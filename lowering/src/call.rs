@@ -95,6 +95,7 @@ impl FunctionCx<'_> {
             self.bring_home(homes.at_start(likely.start));
             passed = passed.union(self.analysis.passed(likely.start));
         }
+        // Both ways have them then.
         for register in passed.iter() {
             self.register(register);
         }
@@ -269,8 +270,8 @@ impl FunctionCx<'_> {
         let graph = &self.analysis.graph;
         let homes = &self.analysis.homes;
         self.places = Places::with_home(homes.behind_call(graph, block));
-        let is_taken = homes.taken(graph, block).contains(0);
-        if is_taken {
+        let taken = homes.taken(graph, block);
+        if taken.contains(0) {
             self.builder.def_var(self.registers[0], result);
             self.places.values.insert(0);
         }
@@ -282,13 +283,9 @@ impl FunctionCx<'_> {
             self.builder.switch_to_block(unwinds);
         }
         let saved = after.intersection(SAVED);
-        let returned = match is_taken {
-            true => RegisterSet::of(0),
-            false => RegisterSet::EMPTY,
-        };
         let site = self.call_site(CallSite {
             return_pc,
-            saved: saved.union(returned),
+            saved: saved.union(taken),
         });
         self.jump_keeping(Shared::Unwind, vec![site, meter, result], saved);
     }

@@ -119,7 +119,7 @@ impl Graph {
 
     /// The start of the function that the call at the end of a block names.
     pub fn callee(&self, id: BlockId) -> Option<BlockId> {
-        match self.terminator(id)?.1.operation {
+        match self.ending(id)? {
             Operation::Call { target } => self.block_at(target),
             _ => None,
         }
@@ -182,6 +182,11 @@ impl Graph {
     pub fn terminator(&self, id: BlockId) -> Option<(u32, &Insn)> {
         let pc = self.block(id).last;
         Some((pc, self.insn(pc)?)).filter(|(_, insn)| insn.ends_block())
+    }
+
+    /// What the instruction does that ends a block by transferring control, if one does.
+    pub fn ending(&self, id: BlockId) -> Option<Operation> {
+        self.terminator(id).map(|(_, insn)| insn.operation)
     }
 
     /// The instruction at `pc`, if it is reachable.

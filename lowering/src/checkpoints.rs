@@ -176,7 +176,7 @@ pub(crate) fn calls(graph: &Graph, block: BlockId) -> bool {
     graph.inlined(block).is_none()
         && !graph.is_interpreted(block)
         && matches!(
-            graph.terminator(block).map(|(_, insn)| insn.operation),
+            graph.ending(block),
             Some(
                 Operation::Call { .. } | Operation::CallRegister { .. } | Operation::Syscall { .. }
             )

@@ -20,12 +20,12 @@ use {
         call::SAVED,
         cfg::{BlockId, Graph},
         function::{FunctionCx, Position},
-        inlining::{Growth, LONGEST, body, computes},
+        inlining::{Growth, LONGEST, body, computes, written},
         insn::{Insn, Operation},
         role::Role,
     },
     cranelift_codegen::ir::InstBuilder,
-    sbpf_runtime::{abi::FRAME_POINTER, site::RegisterSet},
+    sbpf_runtime::abi::FRAME_POINTER,
     std::collections::HashMap,
 };
 
@@ -73,7 +73,7 @@ impl EarlyReturn {
 }
 
 fn returns(graph: &Graph, block: BlockId) -> bool {
-    matches!(graph.terminator(block), Some((_, insn)) if insn.operation == Operation::Exit)
+    graph.ending(block) == Some(Operation::Exit)
 }
 
 fn names_frame(insn: &Insn) -> bool {
@@ -114,11 +114,8 @@ impl FunctionCx<'_> {
             unreachable!("a block with two successors ends with a branch");
         };
         let needed = self.analysis.liveness.before_terminator(graph, block);
-        let changed = [early.start, early.exit]
-            .into_iter()
-            .flat_map(|block| body(graph, block))
-            .map(|(_, insn)| insn.writes())
-            .fold(RegisterSet::EMPTY, RegisterSet::union);
+        let [start, exit] = early.blocks().map(|block| written(graph, block));
+        let changed = start.union(exit);
         let before = self.places;
         let kept: Vec<_> = needed
             .intersection(changed)

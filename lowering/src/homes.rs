@@ -6,9 +6,9 @@
 //! **at home**: `Context::registers` has what they hold.
 //!
 //! - A function is passed those of r1 to r5 that it may read itself. All others are at home.
-//! - Behind a call, r1 to r5 are at home, and so is r0 unless the caller reads it.
+//! - Behind a call, r1 to r5 are at home, and so is r0 unless the caller does nothing but read it.
 //! - Whatever writes a register takes it away from there. Where ways meet, a register is at home if it is on
-//!   all of them.
+//!   all of them; or on some, where it is not read and this is no loop in which nothing is called.
 //! - What must be at home, where a call, an `exit` or an edge leads, is stored before if it is not.
 
 use {
@@ -16,13 +16,13 @@ use {
         cfg::{BlockId, Graph},
         checkpoints,
         insn::Operation,
-        liveness::{Dependents, Effect, Liveness, Queue},
+        liveness::{CLOBBERED, Dependents, Liveness, Queue, behind},
     },
     sbpf_runtime::site::RegisterSet,
 };
 
-/// Registers that can be at home.
-pub const MOVABLE: RegisterSet = RegisterSet::range(0, 5);
+/// Registers that can be at home: a caller may find them changed.
+pub const MOVABLE: RegisterSet = CLOBBERED;
 
 /// Registers that a function can be passed as arguments of its own.
 const ARGUMENTS: RegisterSet = RegisterSet::range(1, 5);
@@ -60,13 +60,10 @@ impl Homes {
             indirect_parameters: RegisterSet::EMPTY,
             indirect_homes: RegisterSet::EMPTY,
         };
-        let effects: Vec<Effect> = graph
-            .ids()
-            .map(|id| Effect::of(graph, id, liveness.variables))
-            .collect();
-        homes.find_reads(graph, liveness, &effects);
-        homes.find_wants(graph, liveness, &effects);
-        homes.find_places(graph, liveness, &effects);
+        let dependents = Dependents::collect(graph);
+        homes.find_reads(graph, liveness, &dependents);
+        homes.find_wants(graph, liveness, &dependents);
+        homes.find_places(graph, liveness);
         homes
     }
 
@@ -102,12 +99,11 @@ impl Homes {
     }
 
     /// What instructions read themselves, and whether `exit`s return r0 for that.
-    fn find_reads(&mut self, graph: &Graph, liveness: &Liveness, effects: &[Effect]) {
-        let dependents = Dependents::collect(graph);
+    fn find_reads(&mut self, graph: &Graph, liveness: &Liveness, dependents: &Dependents) {
         let mut queue = Queue::of_all(graph);
         let indirect_calls: Vec<_> = graph
             .ids()
-            .filter(|id| matches!(operation(graph, *id), Some(Operation::CallRegister { .. })))
+            .filter(|id| matches!(graph.ending(*id), Some(Operation::CallRegister { .. })))
             .collect();
         if let Some(entry) = graph.starts.first() {
             self.returned[entry.index()] = RESULT;
@@ -116,7 +112,7 @@ impl Homes {
         while let Some(id) = queue.pop() {
             let returned = self.returned[id.index()];
             for next in graph.block(id).successors() {
-                add(&mut self.returned, next, returned, &mut queue);
+                queue.add(&mut self.returned, next, returned);
             }
             let taken = self.taken(graph, id);
             let behind = behind(graph, &self.read, id);
@@ -124,7 +120,7 @@ impl Homes {
                 Some((Operation::Call { .. }, _)) => {
                     let callee = graph.callee(id);
                     if let Some(start) = callee {
-                        add(&mut self.returned, start, taken, &mut queue);
+                        queue.add(&mut self.returned, start, taken);
                     }
                     let arguments = callee.map(|start| self.arguments(start));
                     behind.without(MOVABLE).union(arguments.unwrap_or_default())
@@ -134,7 +130,7 @@ impl Homes {
                     if !is_taken && !taken.is_empty() {
                         is_taken = true;
                         for &start in &graph.indirect_starts {
-                            add(&mut self.returned, start, taken, &mut queue);
+                            queue.add(&mut self.returned, start, taken);
                         }
                     }
                     let read = RegisterSet::of(register).union(self.indirect_parameters);
@@ -145,7 +141,7 @@ impl Homes {
                 Some((_, insn)) => behind.union(insn.reads()),
                 None => behind,
             };
-            let effect = &effects[id.index()];
+            let effect = liveness.effects[id.index()];
             let read = behind.without(effect.writes).union(effect.reads);
             let read = read.intersection(liveness.variables);
             if read == self.read[id.index()] {
@@ -178,19 +174,18 @@ impl Homes {
 
     /// What `exit`s leave at home: what is read behind calls and not taken as a value, or has to be at home
     /// there.
-    fn find_wants(&mut self, graph: &Graph, liveness: &Liveness, effects: &[Effect]) {
+    fn find_wants(&mut self, graph: &Graph, liveness: &Liveness, dependents: &Dependents) {
         let starts = graph.indirect_starts.iter();
         let indirect = starts
             .map(|start| self.handed_on(liveness, *start))
             .fold(RegisterSet::EMPTY, RegisterSet::union)
             .without(self.indirect_parameters);
-        let dependents = Dependents::collect(graph);
         let mut queue = Queue::of_all(graph);
         let mut indirect_left = RegisterSet::EMPTY;
         while let Some(id) = queue.pop() {
             let left = self.left[id.index()];
             for next in graph.block(id).successors() {
-                add(&mut self.left, next, left, &mut queue);
+                queue.add(&mut self.left, next, left);
             }
             let behind = behind(graph, &self.wanted, id);
             let needed = match graph.never_returns(id) {
@@ -199,10 +194,10 @@ impl Homes {
                     .after(graph, id)
                     .intersection(self.behind_call(graph, id)),
             };
-            let wanted = match operation(graph, id) {
+            let wanted = match graph.ending(id) {
                 Some(Operation::Call { .. }) => match graph.callee(id) {
                     Some(start) => {
-                        add(&mut self.left, start, needed, &mut queue);
+                        queue.add(&mut self.left, start, needed);
                         self.handed_on(liveness, start)
                     }
                     None => RegisterSet::EMPTY,
@@ -211,7 +206,7 @@ impl Homes {
                     let all = indirect_left.union(needed);
                     if std::mem::replace(&mut indirect_left, all) != all {
                         for &start in &graph.indirect_starts {
-                            add(&mut self.left, start, needed, &mut queue);
+                            queue.add(&mut self.left, start, needed);
                         }
                     }
                     indirect
@@ -220,7 +215,7 @@ impl Homes {
                 Some(Operation::Syscall { .. }) => behind.without(RESULT),
                 _ => behind,
             };
-            let wanted = wanted.without(effects[id.index()].writes);
+            let wanted = wanted.without(liveness.effects[id.index()].writes);
             if wanted != self.wanted[id.index()] {
                 self.wanted[id.index()] = wanted;
                 for &dependent in dependents.of(id) {
@@ -231,7 +226,7 @@ impl Homes {
     }
 
     /// What is at home where blocks start.
-    fn find_places(&mut self, graph: &Graph, liveness: &Liveness, effects: &[Effect]) {
+    fn find_places(&mut self, graph: &Graph, liveness: &Liveness) {
         let mut is_start = vec![false; graph.blocks.len()];
         for start in &graph.starts {
             is_start[start.index()] = true;
@@ -247,7 +242,7 @@ impl Homes {
         let turns = turning(graph);
         let mut ends: Vec<_> = graph
             .ids()
-            .map(|id| self.at_end(graph, id, effects))
+            .map(|id| self.at_end(graph, liveness, id))
             .collect();
         // For each block and register the ways here on which it is at home, and whether there are others.
         let mut ways = vec![[0u32; MOVABLE.len() as usize]; graph.blocks.len()];
@@ -277,7 +272,7 @@ impl Homes {
                 false => worth.without(on_others.intersection(self.read[id.index()])),
             };
             self.at_start[id.index()] = self.at_start[id.index()].intersection(worth);
-            let end = self.at_end(graph, id, effects);
+            let end = self.at_end(graph, liveness, id);
             let lost = ends[id.index()].without(end);
             if lost.is_empty() {
                 continue;
@@ -299,14 +294,16 @@ impl Homes {
     }
 
     /// What is at home where a block ends.
-    fn at_end(&self, graph: &Graph, id: BlockId, effects: &[Effect]) -> RegisterSet {
-        let written = effects[id.index()].writes;
+    fn at_end(&self, graph: &Graph, liveness: &Liveness, id: BlockId) -> RegisterSet {
+        let written = liveness.effects[id.index()].writes;
         let before = self.at_start(id).without(written);
-        match operation(graph, id) {
+        match graph.ending(id) {
             Some(Operation::Call { .. }) => match (graph.inlined(id), graph.early_return(id)) {
-                (Some(callee), _) => before.without(effects[callee.index()].writes),
+                (Some(callee), _) => before.without(liveness.effects[callee.index()].writes),
                 (None, Some(early)) => {
-                    let early = early.blocks().map(|block| effects[block.index()].writes);
+                    let early = early
+                        .blocks()
+                        .map(|block| liveness.effects[block.index()].writes);
                     let kept = early.into_iter().fold(before, RegisterSet::without);
                     kept.intersection(self.behind_call(graph, id))
                 }
@@ -317,14 +314,6 @@ impl Homes {
             _ => before,
         }
     }
-}
-
-/// What the blocks behind a block have, together.
-fn behind(graph: &Graph, of: &[RegisterSet], block: BlockId) -> RegisterSet {
-    let successors = graph.block(block).successors();
-    successors
-        .map(|next| of[next.index()])
-        .fold(RegisterSet::EMPTY, RegisterSet::union)
 }
 
 /// Whether each block may be in a loop in which nothing is called: between a jump backward and where it leads.
@@ -355,18 +344,4 @@ fn turning(graph: &Graph) -> Vec<bool> {
             around > 0
         })
         .collect()
-}
-
-fn operation(graph: &Graph, id: BlockId) -> Option<Operation> {
-    graph.terminator(id).map(|(_, insn)| insn.operation)
-}
-
-/// Adds to the set of a block.
-fn add(sets: &mut [RegisterSet], block: BlockId, more: RegisterSet, queue: &mut Queue) {
-    let known = &mut sets[block.index()];
-    let all = known.union(more);
-    if all != *known {
-        *known = all;
-        queue.push(block);
-    }
 }

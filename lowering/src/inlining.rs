@@ -64,7 +64,7 @@ fn is_short(graph: &Graph, units: &Units, callee: BlockId) -> bool {
     let unit = units.entered_at(callee).map(|unit| units.unit(unit));
     block.cost <= LONGEST
         && unit.is_some_and(|unit| unit.blocks.len() == 1)
-        && matches!(graph.terminator(callee), Some((_, insn)) if insn.operation == Operation::Exit)
+        && graph.ending(callee) == Some(Operation::Exit)
         && body(graph, callee).all(|(_, insn)| computes(insn))
 }
 
@@ -86,10 +86,13 @@ pub(crate) fn computes(insn: &Insn) -> bool {
 
 /// What an inlined function leaves changed in its caller.
 pub(crate) fn changes(graph: &Graph, callee: BlockId) -> RegisterSet {
-    let written = body(graph, callee).map(|(_, insn)| insn.writes());
-    written
-        .fold(RegisterSet::EMPTY, RegisterSet::union)
-        .without(SAVED)
+    written(graph, callee).without(SAVED)
+}
+
+/// What a block writes before its terminator.
+pub(crate) fn written(graph: &Graph, block: BlockId) -> RegisterSet {
+    let written = body(graph, block).map(|(_, insn)| insn.writes());
+    written.fold(RegisterSet::EMPTY, RegisterSet::union)
 }
 
 impl FunctionCx<'_> {
@@ -144,9 +147,7 @@ impl FunctionCx<'_> {
         if let Some(current) = self.builder.current_block() {
             self.comments.block(current, Role::Inlined { pc: at.pc });
         }
-        let kept: Vec<_> = body(&self.analysis.graph, callee)
-            .map(|(_, insn)| insn.writes())
-            .fold(RegisterSet::EMPTY, RegisterSet::union)
+        let kept: Vec<_> = written(&self.analysis.graph, callee)
             .intersection(SAVED)
             .iter()
             .map(|register| (register, self.register(register)))

@@ -268,10 +268,10 @@ impl Analysis<'_> {
 
     /// Whether the program has a `callx`, and so needs an entry for every pc.
     pub fn has_indirect_calls(&self) -> bool {
-        self.graph.ids().any(|block| {
-            let terminator = self.graph.terminator(block);
-            matches!(terminator, Some((_, insn)) if matches!(insn.operation, Operation::CallRegister { .. }))
-        })
+        let endings = self.graph.ids().map(|block| self.graph.ending(block));
+        endings
+            .flatten()
+            .any(|ending| matches!(ending, Operation::CallRegister { .. }))
     }
 
     /// Lowers one function into `function`, which must be empty. Its sites are added to `sites`.

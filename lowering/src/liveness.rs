@@ -17,19 +17,22 @@ use {
 };
 
 /// Registers that flow through a call in both directions.
-const CLOBBERED: RegisterSet = RegisterSet::range(0, 5);
+pub(crate) const CLOBBERED: RegisterSet = RegisterSet::range(0, 5);
 
 /// Live registers of every block.
 #[derive(Debug)]
 pub struct Liveness {
     live_in: Vec<RegisterSet>,
     results: Vec<RegisterSet>,
+    /// What blocks do to registers.
+    pub(crate) effects: Vec<Effect>,
     /// All registers that are values of their function. What no instruction names is none: it stays in
     /// the context as it was at the entry.
     pub variables: RegisterSet,
 }
 
 /// What a block does to registers before its terminator.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Effect {
     pub(crate) reads: RegisterSet,
     pub(crate) writes: RegisterSet,
@@ -62,6 +65,7 @@ impl Liveness {
         let mut liveness = Self {
             live_in: vec![RegisterSet::EMPTY; graph.blocks.len()],
             results,
+            effects: Vec::new(),
             variables: if dialect.frame_pointer_is_variable() {
                 others.union(frame_pointer)
             } else {
@@ -69,11 +73,11 @@ impl Liveness {
             },
         };
         let variables = liveness.variables;
-        let effects: Vec<Effect> = graph
+        liveness.effects = graph
             .ids()
             .map(|id| Effect::of(graph, id, variables))
             .collect();
-        liveness.iterate(graph, &effects);
+        liveness.iterate(graph);
         liveness
     }
 
@@ -93,10 +97,7 @@ impl Liveness {
         if let Some(read) = graph.no_return.get(&block) {
             return *read;
         }
-        let successors = graph.block(block).successors();
-        successors
-            .map(|next| self.live_in(next))
-            .fold(RegisterSet::EMPTY, RegisterSet::union)
+        behind(graph, &self.live_in, block)
     }
 
     /// Registers that are needed just before the instruction that ends a block, or at its end.
@@ -123,18 +124,20 @@ impl Liveness {
         self.after(graph, block).intersection(CLOBBERED)
     }
 
-    fn iterate(&mut self, graph: &Graph, effects: &[Effect]) {
+    fn iterate(&mut self, graph: &Graph) {
         let dependents = Dependents::collect(graph);
         let mut queue = Queue::of_all(graph);
         let mut indirect_results = RegisterSet::EMPTY;
         while let Some(id) = queue.pop() {
+            let results = self.results(id);
             for next in graph.block(id).successors() {
-                self.add_results(next, self.results(id), &mut queue);
+                queue.add(&mut self.results, next, results);
             }
-            match graph.terminator(id).map(|(_, insn)| insn.operation) {
+            match graph.ending(id) {
                 Some(Operation::Call { .. }) => {
                     if let Some(start) = graph.callee(id) {
-                        self.add_results(start, self.after_call(graph, id), &mut queue);
+                        let read = self.after_call(graph, id);
+                        queue.add(&mut self.results, start, read);
                     }
                 }
                 Some(Operation::CallRegister { .. }) => {
@@ -142,13 +145,13 @@ impl Liveness {
                     if results != indirect_results {
                         indirect_results = results;
                         for &start in &graph.indirect_starts {
-                            self.add_results(start, results, &mut queue);
+                            queue.add(&mut self.results, start, results);
                         }
                     }
                 }
                 _ => {}
             }
-            let effect = &effects[id.index()];
+            let effect = self.effects[id.index()];
             let live = self
                 .before_terminator(graph, id)
                 .without(effect.writes)
@@ -161,16 +164,14 @@ impl Liveness {
             }
         }
     }
+}
 
-    /// Adds to what `exit`s hand back that control reaches from the start of a block.
-    fn add_results(&mut self, block: BlockId, results: RegisterSet, queue: &mut Queue) {
-        let known = &mut self.results[block.index()];
-        let all = known.union(results);
-        if all != *known {
-            *known = all;
-            queue.push(block);
-        }
-    }
+/// What the blocks behind a block have, together.
+pub(crate) fn behind(graph: &Graph, of: &[RegisterSet], block: BlockId) -> RegisterSet {
+    let successors = graph.block(block).successors();
+    successors
+        .map(|next| of[next.index()])
+        .fold(RegisterSet::EMPTY, RegisterSet::union)
 }
 
 /// Blocks to look at, each once.
@@ -190,6 +191,15 @@ impl Queue {
     pub(crate) fn push(&mut self, id: BlockId) {
         if !std::mem::replace(&mut self.is_queued[id.index()], true) {
             self.blocks.push(id.0);
+        }
+    }
+
+    /// Adds to the set of a block, which is looked at if that is new.
+    pub(crate) fn add(&mut self, sets: &mut [RegisterSet], block: BlockId, more: RegisterSet) {
+        let known = &mut sets[block.index()];
+        let all = known.union(more);
+        if std::mem::replace(known, all) != all {
+            self.push(block);
         }
     }
 

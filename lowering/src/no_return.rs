@@ -23,10 +23,9 @@ use {
 pub(crate) fn cut(graph: Graph, dialect: &Dialect) -> Graph {
     let starts: HashSet<BlockId> = graph.starts.iter().copied().collect();
     let next = |block| graph.block(block).successors[0];
-    let operation = |block| graph.terminator(block).map(|(_, insn)| insn.operation);
     let is_interpreted = |block| {
         matches!(
-            operation(block),
+            graph.ending(block),
             Some(Operation::Syscall { .. } | Operation::CallRegister { .. })
         ) && next(block).is_some_and(|next| starts.contains(&next))
     };
@@ -63,7 +62,7 @@ fn returning(graph: &Graph, is_interpreted: impl Fn(BlockId) -> bool) -> Vec<boo
         let mut successors = graph.block(block).successors();
         let goes_on = successors.any(|next| returns[next.index()]);
         let callee = graph.callee(block);
-        returns[block.index()] = match graph.terminator(block).map(|(_, insn)| insn.operation) {
+        returns[block.index()] = match graph.ending(block) {
             Some(Operation::Exit) => true,
             _ if is_interpreted(block) => false,
             _ => goes_on && callee.is_none_or(|callee| returns[callee.index()]),

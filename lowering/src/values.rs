@@ -131,12 +131,11 @@ impl FunctionCx<'_> {
         value
     }
 
-    /// Makes values of registers that are at home, for a loop that changes them.
+    /// Makes values of those of these registers that are at home.
     pub(crate) fn fetch_all(&mut self, registers: RegisterSet) {
-        for register in registers.iter() {
+        for register in registers.intersection(self.places.at_home).iter() {
             self.register(register);
         }
-        self.places.at_home = self.places.at_home.without(registers);
     }
 
     /// Stores what must be at home and is not.
@@ -150,10 +149,7 @@ impl FunctionCx<'_> {
     pub(crate) fn settle(&mut self, target: BlockId) {
         let analysis = self.analysis;
         self.bring_home(analysis.homes.at_start(target));
-        let passed = analysis.passed(target);
-        for register in passed.intersection(self.places.at_home).iter() {
-            self.register(register);
-        }
+        self.fetch_all(analysis.passed(target));
     }
 
     /// Stores registers where callbacks find them, unless they are there. With fixed frames the frame value goes there

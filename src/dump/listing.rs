@@ -69,10 +69,9 @@ pub(super) fn control_flow(
         .map(|block| analysis.graph.block(*block).cost)
         .sum();
     let homes = &analysis.homes;
-    let exits = blocks.iter().filter(|block| {
-        let terminator = analysis.graph.terminator(**block);
-        matches!(terminator, Some((_, insn)) if insn.operation == Operation::Exit)
-    });
+    let exits = blocks
+        .iter()
+        .filter(|block| analysis.graph.ending(**block) == Some(Operation::Exit));
     let (mut given, mut left) = (RegisterSet::EMPTY, RegisterSet::EMPTY);
     for &exit in exits {
         if homes.returns_value(exit) {
@@ -115,14 +114,7 @@ pub(super) fn control_flow(
 /// Where control goes from a block.
 fn edges(analysis: &Analysis<'_>, id: BlockId, unit: UnitId) -> String {
     let mut text = String::new();
-    let called = match analysis
-        .graph
-        .terminator(id)
-        .map(|(_, insn)| insn.operation)
-    {
-        Some(Operation::Call { target }) => analysis.graph.block_at(target),
-        _ => None,
-    };
+    let called = analysis.graph.callee(id);
     // Writing to a string can't fail.
     if let Some(callee) = called {
         let _ = write!(text, " (unit {})", analysis.units.owner(callee).0);

@@ -246,7 +246,7 @@ impl Examination<'_> {
         let mut callees = Vec::new();
         let likely = self.analysis.likely_callees(id);
         for &block in &units.unit(id).blocks {
-            let called = match graph.terminator(block).map(|(_, insn)| insn.operation) {
+            let called = match graph.ending(block) {
                 Some(Operation::Call { target }) => graph.block_at(target),
                 Some(operation) => {
                     likely_callee(&likely, operation).and_then(|target| graph.block_at(target))

@@ -189,6 +189,42 @@ fn before_a_function() {
     }
 }
 
+/// A call before the start of a function that reads r0. The one that is called leaves the rest to the interpreter,
+/// which finds r0 as it was left, on all budgets.
+#[test]
+fn a_function_that_ends_before_another() {
+    for version in SBPFVersion::ALL {
+        for leaves_by in 0..3 {
+            let mut text = Text::new(*version);
+            text.copy(6, 1);
+            set_registers_but(&mut text, 6);
+            let called = text.pc() + 5;
+            text.call(called);
+            let behind = text.pc();
+            text.load(Size::Byte, 7, 10, -64);
+            text.push(ADD64_REG, 0, 0, 0, 0);
+            text.mov(3, 4);
+            text.exit();
+            assert_eq!(text.pc(), called);
+            match leaves_by {
+                0 => text.syscall(LOG),
+                1 => text.mov(0, 78),
+                _ => text.load(Size::Byte, 0, 6, 1),
+            };
+            text.push(JEQ64_IMM, 2, 0, 0, 1);
+            text.store(Size::Double, 6, 8, 0);
+            text.syscall(LOG);
+            text.store(Size::Double, 6, 16, 0);
+            text.push(ADD64_IMM, 6, 0, 0, 4000);
+            text.store(Size::Double, 6, 0, 0);
+            text.exit();
+            Case::text(&text, &[behind, called])
+                .input(vec![9; 64])
+                .check();
+        }
+    }
+}
+
 /// r0 goes through a function that does nothing with it to another one, on all budgets.
 #[test]
 fn a_result_that_is_handed_on() {

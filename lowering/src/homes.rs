@@ -61,9 +61,13 @@ impl Homes {
             indirect_homes: RegisterSet::EMPTY,
         };
         let dependents = Dependents::collect(graph);
-        homes.find_reads(graph, liveness, &dependents);
+        let mut is_start = vec![false; graph.blocks.len()];
+        for start in &graph.starts {
+            is_start[start.index()] = true;
+        }
+        homes.find_reads(graph, liveness, &dependents, &is_start);
         homes.find_wants(graph, liveness, &dependents);
-        homes.find_places(graph, liveness);
+        homes.find_places(graph, liveness, &is_start);
         homes
     }
 
@@ -93,13 +97,20 @@ impl Homes {
         MOVABLE.without(taken.without(behind(graph, &self.wanted, block)))
     }
 
-    /// r0 if the call at the end of a block gives it as a value.
+    /// r0 if the call at the end of a block gives it as a value. Not if what follows is the start of a function, at
+    /// which r0 is at home: whoever has ended the program has left it there, and the caller must not store another.
     pub fn taken(&self, graph: &Graph, block: BlockId) -> RegisterSet {
         behind(graph, &self.read, block).intersection(RESULT)
     }
 
     /// What instructions read themselves, and whether `exit`s return r0 for that.
-    fn find_reads(&mut self, graph: &Graph, liveness: &Liveness, dependents: &Dependents) {
+    fn find_reads(
+        &mut self,
+        graph: &Graph,
+        liveness: &Liveness,
+        dependents: &Dependents,
+        is_start: &[bool],
+    ) {
         let mut queue = Queue::of_all(graph);
         let indirect_calls: Vec<_> = graph
             .ids()
@@ -143,7 +154,11 @@ impl Homes {
             };
             let effect = liveness.effects[id.index()];
             let read = behind.without(effect.writes).union(effect.reads);
-            let read = read.intersection(liveness.variables);
+            let mut read = read.intersection(liveness.variables);
+            if is_start[id.index()] {
+                // No function is passed r0.
+                read = read.without(RESULT);
+            }
             if read == self.read[id.index()] {
                 continue;
             }
@@ -226,11 +241,7 @@ impl Homes {
     }
 
     /// What is at home where blocks start.
-    fn find_places(&mut self, graph: &Graph, liveness: &Liveness) {
-        let mut is_start = vec![false; graph.blocks.len()];
-        for start in &graph.starts {
-            is_start[start.index()] = true;
-        }
+    fn find_places(&mut self, graph: &Graph, liveness: &Liveness, is_start: &[bool]) {
         for id in graph.ids() {
             self.at_start[id.index()] = match is_start[id.index()] {
                 true => self.handed_on(liveness, id),

@@ -43,15 +43,23 @@ impl Findings {
             .directory
             .join(format!("{target}-{}.{EXTENSION}", &hash[..16]));
         fs::write(&path, input)?;
+        // The bytes too: of a run on a machine that is gone, only what it printed is left.
+        let bytes: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
         let report = format!(
             "target {target}, seed {seed}, {} bytes\n\
-             cargo run --release -p sbpf-fuzz -- --reproduce {}\n\n{}\n",
+             cargo run --release -p sbpf-fuzz -- --reproduce {name}\n\n{}\n\n\
+             echo {bytes} | xxd -r -p > {name}\n",
             input.len(),
-            path.display(),
-            divergence.0
+            divergence.0,
+            name = path.display(),
         );
         fs::write(path.with_extension("txt"), report)?;
         Ok(path)
+    }
+
+    /// The report that [`Self::write`] has written beside an input; empty if it is gone.
+    pub fn report(path: &Path) -> String {
+        fs::read_to_string(path.with_extension("txt")).unwrap_or_default()
     }
 
     /// Where a worker leaves the input that it is running, which is all that is left of a crash.

@@ -69,7 +69,7 @@ Examples:
 
 Exit status:
   0  no divergence
-  1  a divergence, a panic, a crash or a hang; the last lines name its file
+  1  a divergence, a panic, a crash or a hang; the last lines name its file and have its bytes
   2  bad arguments";
 
 /// What a worker hands over.
@@ -256,7 +256,7 @@ fn lost(plan: &Plan, why: &str) -> Result<bool, String> {
         let seed = plan.seed.wrapping_add(thread as u64);
         let path = plan.findings.write(target.name, seed, &input, &divergence);
         let path = path.map_err(|error| error.to_string())?;
-        eprintln!("  {}", path.display());
+        eprintln!("  {}\n{}", path.display(), Findings::report(&path));
     }
     Ok(false)
 }
@@ -303,7 +303,7 @@ fn print(report: &Report) {
     }
     for totals in totals {
         for path in &totals.divergences {
-            println!("divergence: {}", path.display());
+            println!("divergence: {}\n{}", path.display(), Findings::report(path));
         }
         for path in &totals.rival_divergences {
             println!("only the hand-written JIT differs: {}", path.display());

@@ -191,7 +191,9 @@ fn error(exception: Exception) -> EbpfError {
         Exception::CallOutsideTextSegment => EbpfError::CallOutsideTextSegment,
         Exception::ExecutionOverrun => EbpfError::ExecutionOverrun,
         Exception::InvalidInstruction => EbpfError::InvalidInstruction,
-        Exception::UnsupportedInstruction | Exception::Bailout => EbpfError::UnsupportedInstruction,
+        Exception::UnsupportedInstruction | Exception::Bailout | Exception::BailoutAtEntry => {
+            EbpfError::UnsupportedInstruction
+        }
     }
 }
 

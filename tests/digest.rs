@@ -88,6 +88,7 @@ fn add(hash: &mut Sha256, outcome: &Outcome) {
         panicked,
         instruction_count,
         final_pc,
+        call_depth,
         remaining,
         events,
         regions,
@@ -99,7 +100,7 @@ fn add(hash: &mut Sha256, outcome: &Outcome) {
     };
     field(result.as_bytes());
     field(&[u8::from(*panicked)]);
-    for number in [instruction_count, final_pc, remaining] {
+    for number in [instruction_count, final_pc, call_depth, remaining] {
         field(&number.to_le_bytes());
     }
     field(format!("{events:?}").as_bytes());

@@ -73,6 +73,8 @@ pub struct After {
     pub live: RegisterSet,
     /// Whether a frame is accessed before the next checkpoint and the next access that is checked.
     pub frame_follows: bool,
+    /// Whether the next checkpoint may be in the frame of a callee, which would not tell that it was called.
+    pub frame_changes: bool,
 }
 
 /// How the instructions of a block access memory.

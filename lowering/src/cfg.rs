@@ -67,6 +67,8 @@ pub struct Graph {
     /// Calls that don't return to compiled code, and syscalls that are left to the interpreter, by the block
     /// that they end, with what the interpreter may read behind them, see `no_return`.
     pub(crate) no_return: HashMap<BlockId, RegisterSet>,
+    /// Functions at whose start control comes by calls only.
+    pub(crate) only_called: OnlyCalled,
     /// Functions in place of their calls, by the block that a call ends, see `inlining`.
     pub(crate) inlined: HashMap<BlockId, BlockId>,
     /// How calls may return early, by the block that a call ends.
@@ -75,6 +77,32 @@ pub struct Graph {
     pub(crate) counted_loops: HashMap<BlockId, CountedLoop>,
     insns: Vec<Option<Insn>>,
     block_at: Vec<u32>,
+}
+
+/// Functions at whose start control comes by calls only.
+#[derive(Debug, Default)]
+pub(crate) struct OnlyCalled {
+    /// Whether each block is the start of one.
+    is_one: Vec<bool>,
+    /// Whether all are that a `callx` may call.
+    pub(crate) indirectly: bool,
+}
+
+impl OnlyCalled {
+    pub(crate) fn find(graph: &Graph) -> Self {
+        let mut is_one = vec![false; graph.blocks.len()];
+        for start in &graph.starts {
+            is_one[start.index()] = true;
+        }
+        for next in graph.blocks.iter().flat_map(Block::successors) {
+            is_one[next.index()] = false;
+        }
+        let mut indirect = graph.indirect_starts.iter();
+        Self {
+            indirectly: indirect.all(|start| is_one[start.index()]),
+            is_one,
+        }
+    }
 }
 
 /// Marks a pc at which no block starts.
@@ -143,6 +171,15 @@ impl Graph {
     /// Whether a block ends with a syscall or a `callx` that is left to the interpreter.
     pub fn is_interpreted(&self, id: BlockId) -> bool {
         self.never_returns(id) && self.callee(id).is_none()
+    }
+
+    /// Whether a function starts with a block to which no jump leads.
+    pub fn is_only_called(&self, id: BlockId) -> bool {
+        self.only_called
+            .is_one
+            .get(id.index())
+            .copied()
+            .unwrap_or_default()
     }
 
     /// How the call at the end of a block may return early.
@@ -384,6 +421,7 @@ impl<'p> Discovery<'p> {
             indirect_starts: blocks_at(indirect_starts),
             blocks,
             no_return: HashMap::new(),
+            only_called: OnlyCalled::default(),
             inlined: HashMap::new(),
             early_returns: HashMap::new(),
             counted_loops: HashMap::new(),

@@ -43,6 +43,8 @@ pub struct Charge {
     /// Whether a frame is accessed behind the block before the next checkpoint and the next access
     /// that is checked.
     pub frame_follows: bool,
+    /// Whether the next checkpoint may be in the frame of a callee, which would not tell that it was called.
+    pub frame_changes: bool,
 }
 
 /// The charges of a unit's blocks.
@@ -95,6 +97,7 @@ impl Checkpoints {
         }
         // Successors come first here too.
         let mut frame_follows = vec![false; order.len()];
+        let mut frame_changes = vec![false; order.len()];
         for here in (0..order.len()).rev() {
             let mut next = successors(here).flatten();
             frame_follows[here] = next.any(|next| {
@@ -107,6 +110,9 @@ impl Checkpoints {
                         None => frame_follows[next],
                     }
             });
+            let mut next = successors(here).flatten();
+            frame_changes[here] = calls_untold(graph, order[here])
+                || next.any(|next| !is_checkpoint[next] && frame_changes[next]);
         }
         // Blocks that are moves to be selected, and what branches over them.
         let skipped = order.iter().filter_map(|&block| {
@@ -141,6 +147,7 @@ impl Checkpoints {
                 carried: carried[here],
                 settles: !carries || calls(graph, block),
                 frame_follows: frame_follows[here],
+                frame_changes: frame_changes[here],
             };
             charges.insert(block, charge);
         }
@@ -159,6 +166,7 @@ impl Checkpoints {
             carried: 0,
             settles: true,
             frame_follows: true,
+            frame_changes: true,
         })
     }
 }
@@ -181,6 +189,19 @@ pub(crate) fn calls(graph: &Graph, block: BlockId) -> bool {
                 Operation::Call { .. } | Operation::CallRegister { .. } | Operation::Syscall { .. }
             )
         )
+}
+
+/// Whether a block ends with a call of a function at whose start control may have come in other ways too.
+fn calls_untold(graph: &Graph, block: BlockId) -> bool {
+    match graph.ending(block) {
+        _ if !calls(graph, block) => false,
+        Some(Operation::Call { .. }) => {
+            let callee = graph.callee(block);
+            !callee.is_some_and(|start| graph.is_only_called(start))
+        }
+        Some(Operation::CallRegister { .. }) => !graph.only_called.indirectly,
+        _ => false,
+    }
 }
 
 /// The blocks of a unit, each before its successors except where an edge closes a loop.

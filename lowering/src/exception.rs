@@ -54,7 +54,13 @@ impl FunctionCx<'_> {
     }
 
     /// Leaves with an exception when `spent` instructions are not yet paid for, showing registers.
-    fn leave_with(&mut self, pc: u32, exception: Exception, spent: i32, shown: RegisterSet) {
+    pub(crate) fn leave_with(
+        &mut self,
+        pc: u32,
+        exception: Exception,
+        spent: i32,
+        shown: RegisterSet,
+    ) {
         let meter = self.meter();
         let exact = if spent == 0 || !self.analysis.program.dialect.meter {
             meter

@@ -307,9 +307,13 @@ pub fn memory_plan(
 ) -> (Loops, Sharing) {
     let unit = analysis.units.unit(unit);
     let loops = Loops::find(&analysis.graph, unit);
-    let after = |block| After {
-        live: analysis.liveness.before_terminator(&analysis.graph, block),
-        frame_follows: charge(block).is_none_or(|charge| charge.frame_follows),
+    let after = |block| {
+        let charge = charge(block);
+        After {
+            live: analysis.liveness.before_terminator(&analysis.graph, block),
+            frame_follows: charge.is_none_or(|charge| charge.frame_follows),
+            frame_changes: charge.is_none_or(|charge| charge.frame_changes),
+        }
     };
     let dialect = &analysis.program.dialect;
     let sharing = Sharing::plan(&analysis.graph, unit, dialect, &loops, after);

@@ -56,7 +56,7 @@ mod values;
 
 use {
     crate::{
-        cfg::{BlockId, Graph},
+        cfg::{BlockId, Graph, OnlyCalled},
         decode::{MAX_INSTRUCTIONS, Program},
         error::LoweringError,
         function::{Analysis, Facts, FunctionName, Sites},
@@ -86,6 +86,7 @@ pub fn analyse<'p>(program: &'p Program<'p>) -> Result<Analysis<'p>, LoweringErr
     let mut graph = Graph::build(program)?;
     effort::check(&graph, &program.dialect)?;
     graph = no_return::cut(graph, &program.dialect);
+    graph.only_called = OnlyCalled::find(&graph);
     let units = Units::partition(&graph);
     graph.inlined = inlining::choose(&graph, &units);
     graph.early_returns = early_returns::choose(&graph);

@@ -6,14 +6,9 @@
 //! becomes visible, and the final pc is exact.
 
 use {
-    crate::{
-        cfg::BlockId,
-        function::{FunctionCx, Position},
-        insn::Width,
-        role::Role,
-        values::Places,
-    },
+    crate::{cfg::BlockId, function::FunctionCx, insn::Width, role::Role, values::Places},
     cranelift_codegen::ir::{Block, InstBuilder, condcodes::IntCC},
+    sbpf_runtime::abi::Exception,
 };
 
 impl FunctionCx<'_> {
@@ -93,7 +88,11 @@ impl FunctionCx<'_> {
             self.locate(pc);
             self.places = Places::with_home(self.analysis.homes.at_start(id));
             let live = self.analysis.liveness.live_in(id);
-            self.bail_out(Position { pc, spent: 0 }, live);
+            let exception = match self.analysis.graph.is_only_called(id) {
+                true => Exception::BailoutAtEntry,
+                false => Exception::Bailout,
+            };
+            self.leave_with(pc, exception, 0, live);
         }
     }
 }

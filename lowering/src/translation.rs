@@ -33,7 +33,7 @@ use {
         abi::{
             FRAME_POINTER, HINTED_SITES, LEAVE, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, offset,
         },
-        site::{AccessSite, RegisterSet},
+        site::{AccessSite, LEAVES_AT_END, NEEDS_FRAME, RegisterSet, STAYS},
     },
     std::collections::HashMap,
 };
@@ -378,12 +378,20 @@ impl FunctionCx<'_> {
         let live = stretch.after.live;
         let dialect = &self.analysis.program.dialect;
         let is_fixed = !dialect.frame_pointer_is_variable();
+        // Without a meter there are no checkpoints.
         let needs_frame = is_fixed && (stretch.after.frame_follows || !dialect.meter);
+        let leaves = if needs_frame {
+            NEEDS_FRAME
+        } else if stretch.after.frame_changes || !dialect.meter || dialect.direct_functions {
+            LEAVES_AT_END
+        } else {
+            STAYS
+        };
         let number = self.next_access_site();
         let site = self.hidden_number(number);
         self.sites.accesses.push(AccessSite {
             base: offset::register(group.base) as i16,
-            needs_frame: u16::from(needs_frame),
+            leaves,
             low: group.low,
             span: group.span as u16,
             own_offset: (own.0 - group.low) as u16,
@@ -401,11 +409,14 @@ impl FunctionCx<'_> {
         // A cold block of its own: an edge to where the usual way goes on would have its moves there.
         let found = self.cold_block(Role::Found { pc: at.pc });
         let executed = self.cold_block(Role::Interpreted { pc: at.pc });
-        let highest_mark = self.constant(LEAVE as i64);
-        let is_address =
-            self.builder
-                .ins()
-                .icmp(IntCC::UnsignedGreaterThan, resolved, highest_mark);
+        let is_address = match leaves {
+            STAYS => resolved,
+            _ => {
+                let highest_mark = self.constant(LEAVE as i64);
+                let ins = self.builder.ins();
+                ins.icmp(IntCC::UnsignedGreaterThan, resolved, highest_mark)
+            }
+        };
         self.builder
             .ins()
             .brif(is_address, found, &[], executed, &[]);
@@ -413,25 +424,27 @@ impl FunctionCx<'_> {
         self.builder.seal_block(executed);
 
         self.go_on_in_cold(executed);
-        let context = self.context();
-        let leaves = self.cold_block(Role::Interpreted { pc: at.pc });
-        let goes_on = self.cold_block(Role::Interpreted { pc: at.pc });
-        self.builder.ins().brif(resolved, leaves, &[], goes_on, &[]);
-        self.builder.seal_block(leaves);
-        self.builder.switch_to_block(leaves);
-        // The rest of the live registers is for the interpreter, should it have to stay because its
-        // handlers have changed the stack under the frames of compiled code. If no frame is accessed
-        // before, it stays at the next access or checkpoint.
-        let shown = match needs_frame {
-            true => live.without(writes).without(reads),
-            false => RegisterSet::EMPTY,
-        };
-        self.jump_keeping(Shared::Leave, Vec::new(), shown);
-        self.builder.seal_block(goes_on);
-        self.builder.switch_to_block(goes_on);
-        self.copied_context(context);
+        if leaves != STAYS {
+            let context = self.context();
+            let leaves = self.cold_block(Role::Interpreted { pc: at.pc });
+            let goes_on = self.cold_block(Role::Interpreted { pc: at.pc });
+            self.builder.ins().brif(resolved, leaves, &[], goes_on, &[]);
+            self.builder.seal_block(leaves);
+            self.builder.switch_to_block(leaves);
+            // The rest of the live registers is for the interpreter, should it have to stay because its
+            // handlers have changed the stack under the frames of compiled code. If no frame is accessed
+            // before, it stays at the next access or checkpoint.
+            let shown = match needs_frame {
+                true => live.without(writes).without(reads),
+                false => RegisterSet::EMPTY,
+            };
+            self.jump_keeping(Shared::Leave, Vec::new(), shown);
+            self.builder.seal_block(goes_on);
+            self.builder.switch_to_block(goes_on);
+            self.copied_context(context);
+        }
         self.reload(writes.intersection(live));
-        if is_fixed && !needs_frame {
+        if leaves == STAYS || (is_fixed && !needs_frame) {
             let meter = self.load_context(I64, offset::METER);
             self.set_meter(meter);
         }

@@ -292,6 +292,8 @@ pub enum Exception {
     /// [`Self::CallDepthExceeded`], raised by the callee instead of the call. The way back to the caller
     /// turns it into that, with the pc of the call.
     EnteredTooDeep = 9,
+    /// [`Self::Bailout`] before the first instruction of a function that has just been called.
+    BailoutAtEntry = 10,
 }
 
 impl Exception {
@@ -312,6 +314,7 @@ impl Exception {
             7 => Self::InvalidInstruction,
             8 => Self::Bailout,
             9 => Self::EnteredTooDeep,
+            10 => Self::BailoutAtEntry,
             _ => return None,
         };
         Some((exception, (packed >> 8) as u32))

@@ -12,19 +12,20 @@ use {
         code,
         host::Host,
         run::{Frame, Run, Stack},
-        site::{CallSite, RegisterSet},
+        site::{CallSite, NEEDS_FRAME, RegisterSet},
     },
     std::panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// Runs `body` on the execution behind `anchor`; a panic in it makes compiled code leave.
+/// Runs `body` on the execution behind `anchor`; after a panic in it `on_panic` sees to it that compiled code
+/// is left.
 ///
 /// # Safety
 /// `anchor` must be the one that [`Run::enter`] passed to generated code, and no other reference
 /// to its execution may be in use, which holds while generated code waits for its callback.
 unsafe fn with_run<H: Host, R>(
     anchor: Anchor,
-    on_panic: R,
+    on_panic: impl FnOnce(&mut Run<'_, H>) -> R,
     body: impl FnOnce(&mut Run<'_, H>) -> R,
 ) -> R {
     // SAFETY: `Run::enter` stored a pointer to the `Run<H>` that outlives the generated code, and
@@ -35,10 +36,15 @@ unsafe fn with_run<H: Host, R>(
         Ok(result) => result,
         Err(payload) => {
             run.panic = Some(payload);
-            run.context.resolved = LEAVE;
-            on_panic
+            on_panic(run)
         }
     }
+}
+
+fn no_result<H: Host>(_: &mut Run<'_, H>) {}
+
+fn ended<H: Host>(_: &mut Run<'_, H>) -> i64 {
+    ENDED
 }
 
 /// [`Context::access`]: finds the host address of a stretch of accesses or executes it.
@@ -48,8 +54,12 @@ unsafe fn with_run<H: Host, R>(
 pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site: u32) {
     // SAFETY: passed on to the caller.
     unsafe {
-        with_run::<H, ()>(anchor, (), |run| {
+        let on_panic = |run: &mut Run<'_, H>| run.end_in(run.access_site(site as usize), meter);
+        with_run::<H, ()>(anchor, on_panic, |run| {
             let site = run.access_site(site as usize);
+            if run.has_ended {
+                return run.end_in(site, meter);
+            }
             run.restore_frame_pointer();
             let base = (i32::from(site.base) - offset::register(0)) as usize / size_of::<u64>();
             // Generated code shows the address in place of the register.
@@ -58,7 +68,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
             let own = address.wrapping_add(u64::from(site.own_offset));
             let left = instructions_left(meter) - i64::from(site.spent);
             let is_displaced = instructions_left(meter) != meter;
-            if is_displaced && site.needs_frame != 0 {
+            if is_displaced && site.leaves == NEEDS_FRAME {
                 return run.leave_to_interpreter(left, site.pc);
             }
             // There may be accesses to the frame in the stretch: not for compiled code then.
@@ -85,13 +95,12 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
                 .host
                 .step(site.pc, site.count, left, &mut run.context.registers);
             if stepped.is_err() {
-                run.context.resolved = LEAVE;
-                return;
+                return run.end_in(site, meter);
             }
             match run.refresh() {
                 Stack::Unchanged => {}
                 Stack::InPlace => run.context.meter = instructions_left(meter),
-                Stack::Displaced if site.needs_frame != 0 => {
+                Stack::Displaced if site.leaves == NEEDS_FRAME => {
                     run.leave_to_interpreter(left - i64::from(site.count), site.resume);
                 }
                 Stack::Displaced => run.context.meter = meter | DISPLACED,
@@ -103,7 +112,8 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
 /// [`Context::unwind`]: leaves the frame of a caller.
 ///
 /// If the callee has ended the program, the frame is noted in case the interpreter goes on. If it
-/// returned with a meter that may not last, the interpreter goes on with this frame.
+/// returned with a meter that may not last, the interpreter goes on with this frame. If it returned behind an
+/// access in which the program has ended, that one had the frame of the callee.
 ///
 /// # Safety
 /// See [`with_run`].
@@ -115,7 +125,13 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
 ) {
     // SAFETY: passed on to the caller.
     unsafe {
-        with_run::<H, ()>(anchor, (), |run| {
+        with_run::<H, ()>(anchor, no_result, |run| {
+            if run.has_ended {
+                if meter != ENDED {
+                    run.context.frame = run.context.left_frame.wrapping_add(run.frame_size());
+                }
+                return;
+            }
             let site = run.context.revealed(site) as usize;
             let CallSite { return_pc, saved } = run.call_site(site);
             let context = &mut run.context;
@@ -157,7 +173,10 @@ pub(crate) unsafe extern "C" fn syscall<H: Host>(
 ) -> i64 {
     // SAFETY: passed on to the caller.
     unsafe {
-        with_run::<H, i64>(anchor, ENDED, |run| {
+        with_run::<H, i64>(anchor, ended, |run| {
+            if run.has_ended {
+                return ENDED;
+            }
             let left = instructions_left(meter);
             let was_displaced = left != meter;
             if !was_displaced
@@ -191,7 +210,7 @@ pub(crate) unsafe extern "C" fn syscall<H: Host>(
 pub(crate) unsafe extern "C" fn compile<H: Host>(anchor: Anchor, number: u32) {
     // SAFETY: passed on to the caller.
     unsafe {
-        with_run::<H, ()>(anchor, (), |run| {
+        with_run::<H, ()>(anchor, no_result, |run| {
             if let Some(growing) = run.growing {
                 growing.compiler.compile(number);
             }

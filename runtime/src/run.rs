@@ -3,15 +3,15 @@
 use {
     crate::{
         abi::{
-            Anchor, Context, ENDED, Exception, FRAME_POINTER, LEAVE, REGISTERS, SLOTS, Slot,
-            instructions_left,
+            Anchor, Context, DISPLACED, ENDED, Exception, FRAME_POINTER, LEAVE, REGISTERS, SLOTS,
+            Slot, instructions_left,
         },
         callbacks,
         code::{CodeMemory, GrowingCode},
         host::Host,
         learnt::Learnt,
         second_level::SecondLevel,
-        site::{AccessSite, CallSite},
+        site::{AccessSite, CallSite, STAYS},
         translation::{self, Range},
     },
     std::{
@@ -145,6 +145,8 @@ pub struct Run<'p, H: Host> {
     pub(crate) cache: SecondLevel,
     /// Whether anything may be translated, on any level.
     has_translations: bool,
+    /// Whether the program has ended in an access, see [`Self::end_in`].
+    pub(crate) has_ended: bool,
     /// Whether more of the context may have changed than results of compiled code.
     pub(crate) is_touched: bool,
     layout: Frames,
@@ -223,6 +225,7 @@ impl<'p, H: Host> Run<'p, H> {
             panic: None,
             cache: SecondLevel::default(),
             has_translations: false,
+            has_ended: false,
             layout: entry.frames,
             first_frame: frame,
             stack_span,
@@ -251,6 +254,10 @@ impl<'p, H: Host> Run<'p, H> {
         self.context.frame = self.first_frame;
         self.context.exception = self.context.no_exception();
         self.frames.clear();
+        if std::mem::take(&mut self.has_ended) {
+            self.context.stack_span = self.stack_span;
+            self.prefill();
+        }
         self.is_touched = has_silent_lookups(&self.context);
     }
 
@@ -324,11 +331,22 @@ impl<'p, H: Host> Run<'p, H> {
         if let Some(payload) = self.panic.take() {
             std::panic::resume_unwind(payload);
         }
+        if self.has_ended {
+            use Exception::{BailoutAtEntry, EnteredTooDeep};
+            if returned != ENDED {
+                self.context.frame = self.first_frame;
+            } else if let Some((EnteredTooDeep | BailoutAtEntry, _)) = self.context.raised() {
+                // Left by a function that was called behind the access.
+                self.context.frame = self.context.frame.wrapping_sub(self.frame_size());
+            }
+            return Exit::Ended;
+        }
         if returned != ENDED {
             return self.finished(returned);
         }
         self.context.meter = instructions_left(self.context.meter);
         match self.context.raised() {
+            Some((Exception::BailoutAtEntry, pc)) => Exit::Raised(Exception::Bailout, pc),
             Some((exception, pc)) => Exit::Raised(exception, pc),
             None => Exit::Ended,
         }
@@ -410,14 +428,39 @@ impl<'p, H: Host> Run<'p, H> {
         if !self.host.regions_changed() {
             return Stack::Unchanged;
         }
-        translation::clear(&mut self.context);
-        self.cache.clear();
-        self.has_translations = false;
+        self.drop_translations();
         let stack = self.look_at_stack();
         if stack == Stack::InPlace {
             self.prefill();
         }
         stack
+    }
+
+    fn drop_translations(&mut self) {
+        translation::clear(&mut self.context);
+        self.cache.clear();
+        self.has_translations = false;
+    }
+
+    /// Ends the program in an access, or stays at the end if it comes to another one behind it.
+    ///
+    /// Compiled code that goes on behind the site finds no translation any more, so it comes back here before it
+    /// accesses anything. The meter makes it leave at the next checkpoint, as [`DISPLACED`] does.
+    pub(crate) fn end_in(&mut self, site: AccessSite, meter: i64) {
+        if !std::mem::replace(&mut self.has_ended, true) {
+            self.drop_translations();
+            self.context.stack_span = 0;
+        }
+        self.context.resolved = if site.leaves == STAYS { 0 } else { LEAVE };
+        self.context.meter = meter | DISPLACED;
+    }
+
+    /// By how much the frame values of a function and of one that it calls differ.
+    pub(crate) fn frame_size(&self) -> u64 {
+        match self.layout {
+            Frames::Fixed { size, .. } => size,
+            Frames::Manual => 1,
+        }
     }
 
     #[inline(always)]

@@ -85,6 +85,18 @@ pub struct CallSite {
     pub saved: RegisterSet,
 }
 
+/// Compiled code goes on behind the instructions of an [`AccessSite`] even if the program has ended there. It
+/// accesses nothing any more then, as no address is translated, and leaves at the next checkpoint, with the
+/// same frame.
+pub const STAYS: u16 = 0;
+
+/// It leaves when the program has ended.
+pub const LEAVES_AT_END: u16 = 1;
+
+/// It leaves also when the stack is not in place. All registers needed are in transit then, else only those
+/// that the instructions read.
+pub const NEEDS_FRAME: u16 = 2;
+
 /// A place in generated code that needs the host address of the byte at `base + low`, or else the
 /// execution of the `count` instructions from `pc` on.
 ///
@@ -98,9 +110,9 @@ pub struct CallSite {
 pub struct AccessSite {
     /// Offset from the anchor of the base register in transit, see [`crate::abi::offset::register`].
     pub base: i16,
-    /// 1 if compiled code must not go on behind the instructions while the stack is not in place. All
-    /// registers needed are in transit then, else only those that the instructions read.
-    pub needs_frame: u16,
+    /// When compiled code does not go on behind the instructions: one of [`STAYS`], [`LEAVES_AT_END`] and
+    /// [`NEEDS_FRAME`].
+    pub leaves: u16,
     /// Lowest offset from the base, in bytes.
     pub low: i32,
     /// Bytes from the lowest offset to the end of the highest access.
@@ -126,7 +138,7 @@ impl AccessSite {
     pub fn to_words(self) -> [u32; 8] {
         let Self {
             base,
-            needs_frame,
+            leaves,
             low,
             span,
             own_offset,
@@ -139,7 +151,7 @@ impl AccessSite {
         } = self;
         let halves = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
         [
-            halves(base as u16, needs_frame),
+            halves(base as u16, leaves),
             low as u32,
             halves(span, own_offset),
             halves(own_span, store),
@@ -162,7 +174,7 @@ impl AccessSite {
         let [place, low, range, own, pc, spent, count, resume] = words;
         Self {
             base: place as u16 as i16,
-            needs_frame: (place >> 16) as u16,
+            leaves: (place >> 16) as u16,
             low: low as i32,
             span: range as u16,
             own_offset: (range >> 16) as u16,
@@ -184,7 +196,7 @@ mod tests {
     fn words_of_a_site_are_where_its_fields_are() {
         let site = AccessSite {
             base: -2,
-            needs_frame: 3,
+            leaves: 3,
             low: -4,
             span: 5,
             own_offset: 6,

@@ -158,6 +158,8 @@ pub struct Outcome {
     pub instruction_count: u64,
     /// `vm.registers[11]`.
     pub final_pc: u64,
+    /// `vm.call_depth`.
+    pub call_depth: u64,
     /// The context's meter.
     pub remaining: u64,
     /// What syscalls and the access violation handler saw.
@@ -224,6 +226,7 @@ pub fn observe(
     let execution = catch_unwind(AssertUnwindSafe(|| execute(&mut vm)));
 
     let final_pc = vm.registers[11];
+    let call_depth = vm.call_depth;
     let visible = vm.registers;
     let panicked = execution.is_err();
     let (instruction_count, result, value) = match execution {
@@ -241,6 +244,7 @@ pub fn observe(
         panicked,
         instruction_count,
         final_pc,
+        call_depth,
         remaining: context.remaining,
         events,
         regions: memory.describe(&context.mapping),

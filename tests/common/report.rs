@@ -30,6 +30,11 @@ pub fn difference(expected: &Outcome, actual: &Outcome) -> Option<String> {
             actual.final_pc.to_string(),
         );
         field(
+            "call depth",
+            expected.call_depth.to_string(),
+            actual.call_depth.to_string(),
+        );
+        field(
             "meter",
             expected.remaining.to_string(),
             actual.remaining.to_string(),

@@ -37,7 +37,7 @@ fn call_site() -> CallSite {
 fn access_site() -> AccessSite {
     AccessSite {
         base: -1,
-        needs_frame: 1,
+        leaves: 1,
         low: -2,
         span: 3,
         own_offset: 1,

@@ -339,6 +339,7 @@ impl<'p, H: Host> Run<'p, H> {
                 // Left by a function that was called behind the access.
                 self.context.frame = self.context.frame.wrapping_sub(self.frame_size());
             }
+            self.context.meter = instructions_left(self.context.meter);
             return Exit::Ended;
         }
         if returned != ENDED {

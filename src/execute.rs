@@ -12,7 +12,7 @@ use {
     },
     sbpf_runtime::{
         abi::Exception,
-        run::{Entry, Exit, Frames, Run},
+        run::{Entry, Exit, Run},
     },
     solana_sbpf::{
         elf::Executable,
@@ -161,10 +161,7 @@ impl<C: ContextObject> CompiledProgram<C> {
 fn call_frames<C: ContextObject>(run: &Run<'_, Embedder<'_, '_, C>>) -> Vec<CallFrame> {
     let depth = run.depth(run.context.frame);
     debug_assert_eq!(depth, run.frames.len() as u64, "every frame was unwound");
-    let step = match run.frames() {
-        Frames::Fixed { size, .. } => size,
-        Frames::Manual => 1,
-    };
+    let step = run.frame_size();
     let mut frame = run.context.frame;
     let mut call_frames: Vec<CallFrame> = run
         .frames

@@ -90,10 +90,7 @@ pub(crate) struct OnlyCalled {
 
 impl OnlyCalled {
     pub(crate) fn find(graph: &Graph) -> Self {
-        let mut is_one = vec![false; graph.blocks.len()];
-        for start in &graph.starts {
-            is_one[start.index()] = true;
-        }
+        let mut is_one = graph.are_starts();
         for next in graph.blocks.iter().flat_map(Block::successors) {
             is_one[next.index()] = false;
         }
@@ -171,6 +168,15 @@ impl Graph {
     /// Whether a block ends with a syscall or a `callx` that is left to the interpreter.
     pub fn is_interpreted(&self, id: BlockId) -> bool {
         self.never_returns(id) && self.callee(id).is_none()
+    }
+
+    /// Whether a function starts with each block.
+    pub(crate) fn are_starts(&self) -> Vec<bool> {
+        let mut are_starts = vec![false; self.blocks.len()];
+        for start in &self.starts {
+            are_starts[start.index()] = true;
+        }
+        are_starts
     }
 
     /// Whether a function starts with a block to which no jump leads.

@@ -61,10 +61,7 @@ impl Homes {
             indirect_homes: RegisterSet::EMPTY,
         };
         let dependents = Dependents::collect(graph);
-        let mut is_start = vec![false; graph.blocks.len()];
-        for start in &graph.starts {
-            is_start[start.index()] = true;
-        }
+        let is_start = graph.are_starts();
         homes.find_reads(graph, liveness, &dependents, &is_start);
         homes.find_wants(graph, liveness, &dependents);
         homes.find_places(graph, liveness, &is_start);

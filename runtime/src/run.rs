@@ -457,7 +457,7 @@ impl<'p, H: Host> Run<'p, H> {
     }
 
     /// By how much the frame values of a function and of one that it calls differ.
-    pub(crate) fn frame_size(&self) -> u64 {
+    pub fn frame_size(&self) -> u64 {
         match self.layout {
             Frames::Fixed { size, .. } => size,
             Frames::Manual => 1,

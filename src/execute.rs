@@ -133,7 +133,7 @@ impl<C: ContextObject> CompiledProgram<C> {
         match exit {
             Exit::Finished { pc } => run.host.finish(pc, meter, run.context.registers[0]),
             Exit::Raised(Exception::Bailout, pc) => {
-                run.restore_frame_pointer();
+                run.hand_over(&entry.registers);
                 let call_frames = call_frames(&run);
                 let registers = run.context.registers;
                 run.host.interpret(pc, meter, &registers, call_frames);

@@ -198,16 +198,9 @@ fn with_handlers() {
             for follower in 0..FOLLOWERS.len() {
                 for calls in [Calls::Nothing, Calls::Leaf, Calls::Loop] {
                     for reserve in [0, 8000] {
-                        let case = program(*version, 2, follower, calls).memory(|mut layout| {
-                            for region in &mut layout.regions {
-                                region.reserve = reserve;
-                                region.payload = Some(0);
-                            }
-                            layout
-                                .with_spare(pattern(9, 64 * 1024))
-                                .with_handler(handler)
-                        });
-                        case.check();
+                        program(*version, 2, follower, calls)
+                            .memory(|layout| layout.handled(handler, reserve))
+                            .check();
                     }
                 }
             }

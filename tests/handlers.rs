@@ -22,14 +22,7 @@ fn handled(case: Case, handler: Handler, input_len: usize, writable: bool) -> Ca
     case.memory(|layout| {
         let mut input = RegionSpec::writable(MM_INPUT_START, pattern(3, input_len));
         input.writable = writable;
-        let mut layout = layout.replacing(input);
-        for region in &mut layout.regions {
-            region.reserve = 256;
-            region.payload = Some(0);
-        }
-        layout
-            .with_spare(pattern(9, 64 * 1024))
-            .with_handler(handler)
+        layout.replacing(input).handled(handler, 256)
     })
 }
 

@@ -29,9 +29,6 @@ use {
     },
 };
 
-/// Registers that a frame keeps over a call.
-pub(crate) const SAVED: RegisterSet = RegisterSet::range(6, 10);
-
 impl FunctionCx<'_> {
     /// `call` of the function at `target`.
     pub(crate) fn call(&mut self, block: BlockId, at: Position, target: u32) {
@@ -102,7 +99,7 @@ impl FunctionCx<'_> {
         let frame = self.push_frame(at);
         let address = self.register(register);
         let Some(likely) = likely else {
-            let results = self.call_address(at, frame, address);
+            let results = self.call_address(block, at, frame, address);
             return self.after_call(block, results);
         };
         let direct = self.builder.create_block();
@@ -128,7 +125,7 @@ impl FunctionCx<'_> {
         self.builder.seal_block(indirect);
         self.builder.switch_to_block(indirect);
         self.places = places;
-        let indirect = self.call_address(at, frame, address);
+        let indirect = self.call_address(block, at, frame, address);
         self.builder
             .ins()
             .jump(called, &indirect.map(BlockArg::Value));
@@ -147,7 +144,15 @@ impl FunctionCx<'_> {
 
     /// Calls the function at an address. What was not known to be the start of one is left to the
     /// interpreter. Returns its result and the meter.
-    fn call_address(&mut self, at: Position, frame: Value, address: Value) -> [Value; 2] {
+    fn call_address(
+        &mut self,
+        block: BlockId,
+        at: Position,
+        frame: Value,
+        address: Value,
+    ) -> [Value; 2] {
+        let graph = &self.analysis.graph;
+        let live = self.analysis.liveness.before_terminator(graph, block);
         let text = self.chosen(Width::W64, self.analysis.program.text_address as i64);
         let offset = self.builder.ins().isub(address, text);
         let three = self.constant(3);
@@ -168,13 +173,13 @@ impl FunctionCx<'_> {
                 let entry = self.builder.ins().uload32(TRUSTED, entry, 0);
                 let zero = self.constant(0);
                 let is_unknown = self.builder.ins().icmp(IntCC::Equal, entry, zero);
-                self.raise_if(is_unknown, at, Exception::Bailout);
+                self.bail_out_if(is_unknown, at, live);
 
                 let code = self.load_context(I64, offset::CODE);
                 self.builder.ins().iadd(code, entry)
             }
             Linkage::Table(_) => self.function_at(Place::Entry(pc), at.pc, |cx| {
-                cx.raise_at(at, Exception::Bailout);
+                cx.bail_out(at, live);
             }),
         };
         let registers = self.analysis.homes.indirect_parameters;
@@ -275,14 +280,13 @@ impl FunctionCx<'_> {
             self.builder.def_var(self.registers[0], result);
             self.places.values.insert(0);
         }
-        let after = self.analysis.liveness.after(graph, block);
+        let saved = self.analysis.liveness.saved(graph, block);
         let return_pc = graph.block(block).end;
         if !graph.never_returns(block) {
             let unwinds = self.cold_block(Role::Unwind { pc: return_pc });
             self.go_on_or(block, unwinds);
             self.builder.switch_to_block(unwinds);
         }
-        let saved = after.intersection(SAVED);
         let site = self.call_site(CallSite {
             return_pc,
             saved: saved.union(taken),

@@ -17,11 +17,11 @@
 
 use {
     crate::{
-        call::SAVED,
         cfg::{BlockId, Graph},
         function::{FunctionCx, Position},
         inlining::{Growth, LONGEST, body, computes, written},
         insn::{Insn, Operation},
+        liveness::SAVED,
         role::Role,
     },
     cranelift_codegen::ir::InstBuilder,

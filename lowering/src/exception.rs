@@ -3,6 +3,7 @@
 use {
     crate::{
         call::unwind_signature,
+        cfg::BlockId,
         function::{FunctionCx, Position},
         insn::Width,
         role::Role,
@@ -14,13 +15,30 @@ use {
     },
     sbpf_runtime::{
         abi::{ENDED, Exception, offset},
-        site::RegisterSet,
+        site::{Inherited, RegisterSet},
     },
 };
 
 impl FunctionCx<'_> {
     /// Raises `exception` at the instruction if `condition` holds.
     pub(crate) fn raise_if(&mut self, condition: Value, at: Position, exception: Exception) {
+        self.leave_if(condition, at, exception, |cx| cx.raise_at(at, exception));
+    }
+
+    /// Leaves the rest of the program to the interpreter if `condition` holds, as [`Self::bail_out`] does.
+    pub(crate) fn bail_out_if(&mut self, condition: Value, at: Position, live: RegisterSet) {
+        self.leave_if(condition, at, Exception::Bailout, |cx| {
+            cx.bail_out(at, live)
+        });
+    }
+
+    fn leave_if(
+        &mut self,
+        condition: Value,
+        at: Position,
+        exception: Exception,
+        leave: impl FnOnce(&mut Self),
+    ) {
         let raises = self.cold_block(Role::Raise {
             pc: at.pc,
             exception,
@@ -32,7 +50,7 @@ impl FunctionCx<'_> {
         self.builder.seal_block(raises);
         self.builder.seal_block(goes_on);
         self.builder.switch_to_block(raises);
-        self.raise_at(at, exception);
+        leave(self);
         self.builder.switch_to_block(goes_on);
     }
 
@@ -40,10 +58,6 @@ impl FunctionCx<'_> {
     ///
     /// The instruction counts as executed.
     pub(crate) fn raise_at(&mut self, at: Position, exception: Exception) {
-        if exception == Exception::Bailout {
-            let all = self.analysis.liveness.variables;
-            return self.bail_out(at, all);
-        }
         self.leave_with(at.pc, exception, at.spent + 1, RegisterSet::EMPTY);
     }
 
@@ -51,6 +65,13 @@ impl FunctionCx<'_> {
     /// the block. Registers that are not `live` may be anything.
     pub(crate) fn bail_out(&mut self, at: Position, live: RegisterSet) {
         self.leave_with(at.pc, Exception::Bailout, at.spent, live);
+    }
+
+    /// Leaves to the interpreter before the instruction that ends a block.
+    pub(crate) fn bail_out_before(&mut self, block: BlockId, at: Position) {
+        let graph = &self.analysis.graph;
+        let live = self.analysis.liveness.before_terminator(graph, block);
+        self.bail_out(at, live);
     }
 
     /// Leaves with an exception when `spent` instructions are not yet paid for, showing registers.
@@ -68,8 +89,20 @@ impl FunctionCx<'_> {
             let spent = self.chosen(Width::W64, -i64::from(spent));
             self.builder.ins().iadd(meter, spent)
         };
-        let packed = self.hidden_wide_number(exception.at(pc) as u32);
+        let packed = match exception {
+            Exception::Bailout | Exception::BailoutAtEntry => {
+                let inherited = self.inherited(shown);
+                exception.inheriting(inherited, pc)
+            }
+            _ => exception.at(pc),
+        };
+        let packed = self.hidden_wide_number(packed as u32);
         self.jump_keeping(Shared::Raise, vec![exact, packed], shown);
+    }
+
+    /// What is not in transit where only these registers are.
+    pub(crate) fn inherited(&self, shown: RegisterSet) -> Inherited {
+        Inherited::of(self.analysis.liveness.variables.without(shown))
     }
 
     /// The block of a unit that its exceptions of one kind share.

@@ -58,7 +58,10 @@ use {
     },
     cranelift_codegen::isa::{CallConv, TargetFrontendConfig},
     cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable},
-    sbpf_runtime::site::{AccessSite, CallSite, RegisterSet},
+    sbpf_runtime::{
+        abi::Exception,
+        site::{AccessSite, CallSite, RegisterSet},
+    },
     std::{
         collections::{BTreeMap, HashMap},
         ops::Deref,
@@ -454,8 +457,7 @@ impl FunctionCx<'_> {
         );
         let graph = &self.analysis.graph;
         if graph.is_interpreted(block) {
-            let live = self.analysis.liveness.before_terminator(graph, block);
-            return self.bail_out(at, live);
+            return self.bail_out_before(block, at);
         }
         if let Some(callee) = graph.inlined(block) {
             return self.call_inlined(block, at, callee);
@@ -489,6 +491,7 @@ impl FunctionCx<'_> {
             Operation::CallRegister { register } => self.call_register(block, at, register),
             Operation::Syscall { index } => self.syscall(block, at, index),
             Operation::Exit => self.exit(block, at),
+            Operation::Raise(Exception::Bailout) => self.bail_out_before(block, at),
             Operation::Raise(exception) => self.raise_at(at, exception),
             Operation::CallAndRaise(exception) => self.call_and_raise(at, exception),
             _ => unreachable!("`Insn::ends_block` sends it to `lower_insn`"),

@@ -7,10 +7,10 @@
 
 use {
     crate::{
-        call::SAVED,
         cfg::{BlockId, Graph},
         function::{FunctionCx, Position},
         insn::{Insn, Operation},
+        liveness::SAVED,
         role::Role,
         units::Units,
     },

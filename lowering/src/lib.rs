@@ -33,6 +33,7 @@ mod exception;
 pub mod function;
 pub mod hidden;
 pub mod homes;
+mod inherited;
 mod inlining;
 pub mod insn;
 mod jump;

@@ -3,26 +3,37 @@
 //! The analysis is interprocedural: what is live at the start of a function is what a call of it
 //! reads, and what is live at its `exit`s is what is read behind calls of it. It iterates sets that only
 //! grow, so its cost is linear in the program's size.
+//!
+//! What is **needed** is what the interpreter needs to have, should it go on from there. What is **live** is what
+//! compiled code has to have of it: the rest is inherited, see `inherited`.
 
 use {
     crate::{
         cfg::{BlockId, Graph},
         dialect::Dialect,
+        inherited,
         insn::Operation,
     },
     sbpf_runtime::{
         abi::{Exception, FRAME_POINTER},
-        site::RegisterSet,
+        site::{Inherited, RegisterSet},
     },
 };
 
 /// Registers that flow through a call in both directions.
 pub(crate) const CLOBBERED: RegisterSet = RegisterSet::range(0, 5);
 
+/// Registers that a frame keeps over a call.
+pub(crate) const SAVED: RegisterSet = RegisterSet::range(6, 10);
+
 /// Live registers of every block.
 #[derive(Debug)]
 pub struct Liveness {
-    live_in: Vec<RegisterSet>,
+    needed_in: Vec<RegisterSet>,
+    /// What of that is inherited; empty if nothing is.
+    inherited: Vec<RegisterSet>,
+    /// What is needed by functions that a `callx` may call.
+    needed_indirectly: RegisterSet,
     results: Vec<RegisterSet>,
     /// What blocks do to registers.
     pub(crate) effects: Vec<Effect>,
@@ -45,7 +56,9 @@ impl Liveness {
         if let Some(entry) = graph.starts.first() {
             results[entry.index()] = RegisterSet::of(0);
         }
-        Self::with_results(graph, dialect, results)
+        let mut liveness = Self::with_results(graph, dialect, results);
+        liveness.inherited = inherited::find(graph, &liveness);
+        liveness
     }
 
     /// What the interpreter may read, wherever it goes on behind an `exit`.
@@ -63,7 +76,9 @@ impl Liveness {
         let frame_pointer = RegisterSet::of(FRAME_POINTER);
         let others = named.without(frame_pointer);
         let mut liveness = Self {
-            live_in: vec![RegisterSet::EMPTY; graph.blocks.len()],
+            needed_in: vec![RegisterSet::EMPTY; graph.blocks.len()],
+            inherited: Vec::new(),
+            needed_indirectly: RegisterSet::EMPTY,
             results,
             effects: Vec::new(),
             variables: if dialect.frame_pointer_is_variable() {
@@ -78,12 +93,32 @@ impl Liveness {
             .map(|id| Effect::of(graph, id, variables))
             .collect();
         liveness.iterate(graph);
+        let indirect = graph.indirect_starts.iter();
+        liveness.needed_indirectly = indirect
+            .map(|start| liveness.needed_in(*start))
+            .fold(RegisterSet::EMPTY, RegisterSet::union);
         liveness
     }
 
-    /// Registers that a block needs at its start.
+    /// Registers that compiled code has to have at the start of a block.
     pub fn live_in(&self, block: BlockId) -> RegisterSet {
-        self.live_in[block.index()]
+        self.needed_in(block).without(self.inherited_in(block))
+    }
+
+    /// Registers that are needed at the start of a block.
+    pub(crate) fn needed_in(&self, block: BlockId) -> RegisterSet {
+        self.needed_in[block.index()]
+    }
+
+    fn inherited_in(&self, block: BlockId) -> RegisterSet {
+        let inherited = self.inherited.get(block.index());
+        inherited.copied().unwrap_or_default()
+    }
+
+    /// What is inherited where a block ends.
+    fn inherited_at_end(&self, block: BlockId) -> RegisterSet {
+        self.inherited_in(block)
+            .without(self.effects[block.index()].writes)
     }
 
     /// Registers that are read behind the `exit` at the end of a block, out of r0 to r5, by some caller of a
@@ -92,23 +127,45 @@ impl Liveness {
         self.results[block.index()]
     }
 
-    /// Registers that are needed where a block ends, after its call if it ends with one.
+    /// Registers that compiled code has to have where a block ends, after its call if it ends with one.
     pub fn after(&self, graph: &Graph, block: BlockId) -> RegisterSet {
+        self.needed_after(graph, block)
+            .without(self.inherited_at_end(block))
+    }
+
+    /// Registers that a frame has to have saved during the call at the end of a block.
+    pub(crate) fn saved(&self, graph: &Graph, block: BlockId) -> RegisterSet {
+        let of_callee = match graph.callee(block) {
+            Some(start) => self.needed_in(start),
+            None => self.needed_indirectly,
+        };
+        self.needed_after(graph, block)
+            .union(of_callee.intersection(Inherited::ALL))
+            .intersection(SAVED)
+            .without(self.inherited_at_end(block))
+    }
+
+    /// Registers that compiled code has to have just before the instruction that ends a block, or at its end.
+    pub fn before_terminator(&self, graph: &Graph, block: BlockId) -> RegisterSet {
+        self.needed_before_terminator(graph, block)
+            .without(self.inherited_at_end(block))
+    }
+
+    fn needed_after(&self, graph: &Graph, block: BlockId) -> RegisterSet {
         if let Some(read) = graph.no_return.get(&block) {
             return *read;
         }
-        behind(graph, &self.live_in, block)
+        behind(graph, &self.needed_in, block)
     }
 
-    /// Registers that are needed just before the instruction that ends a block, or at its end.
-    pub fn before_terminator(&self, graph: &Graph, block: BlockId) -> RegisterSet {
-        let after = self.after(graph, block);
+    fn needed_before_terminator(&self, graph: &Graph, block: BlockId) -> RegisterSet {
+        let after = self.needed_after(graph, block);
         let Some((_, insn)) = graph.terminator(block) else {
             return after;
         };
         let through = match insn.operation {
             Operation::Call { .. } => {
-                let callee = graph.callee(block).map(|start| self.live_in(start));
+                let callee = graph.callee(block).map(|start| self.needed_in(start));
                 after.without(CLOBBERED).union(callee.unwrap_or_default())
             }
             // Where these lead is not known, so everything is needed there.
@@ -121,7 +178,7 @@ impl Liveness {
 
     /// What is read of what the call at the end of a block changes.
     fn after_call(&self, graph: &Graph, block: BlockId) -> RegisterSet {
-        self.after(graph, block).intersection(CLOBBERED)
+        self.needed_after(graph, block).intersection(CLOBBERED)
     }
 
     fn iterate(&mut self, graph: &Graph) {
@@ -152,12 +209,12 @@ impl Liveness {
                 _ => {}
             }
             let effect = self.effects[id.index()];
-            let live = self
-                .before_terminator(graph, id)
+            let needed = self
+                .needed_before_terminator(graph, id)
                 .without(effect.writes)
                 .union(effect.reads);
-            if live != self.live_in[id.index()] {
-                self.live_in[id.index()] = live;
+            if needed != self.needed_in[id.index()] {
+                self.needed_in[id.index()] = needed;
                 for &dependent in dependents.of(id) {
                     queue.push(dependent);
                 }

@@ -24,7 +24,10 @@ impl FunctionCx<'_> {
     pub(crate) fn syscall(&mut self, block: BlockId, at: Position, index: u32) {
         let is_direct = self.analysis.program.dialect.direct_functions;
         let called = is_direct.then(|| self.call_function(at, index));
-        let mut result = self.call_back(at, index);
+        let after = self.analysis.liveness.after(&self.analysis.graph, block);
+        let return_pc = self.analysis.graph.block(block).end;
+        let behind = Exception::Bailout.inheriting(self.inherited(after), return_pc) as u32;
+        let mut result = self.call_back(behind, index);
         if let Some(called) = called {
             let results = [result, self.meter()].map(BlockArg::Value);
             self.builder.ins().jump(called, &results);
@@ -41,14 +44,12 @@ impl FunctionCx<'_> {
 
         // The interpreter may have to go on after the syscall, with the result that is in r0.
         self.builder.switch_to_block(ends);
-        let after = self.analysis.liveness.after(&self.analysis.graph, block);
         let shown = match is_direct {
             true => after,
             false => after.without(RegisterSet::of(0)),
         };
         if may_be_short {
-            let return_pc = self.analysis.graph.block(block).end;
-            let packed = self.hidden_wide_number(Exception::Bailout.at(return_pc) as u32);
+            let packed = self.hidden_wide_number(behind);
             let meter = self.meter();
             self.jump_keeping(Shared::Behind, vec![meter, packed], shown);
         } else {
@@ -92,9 +93,10 @@ impl FunctionCx<'_> {
         called
     }
 
-    /// Calls a syscall through the runtime; its arguments go through memory that the embedder sees.
+    /// Calls a syscall through the runtime; its arguments go through memory that the embedder sees. `behind` is
+    /// the exception with which the interpreter goes on behind it.
     /// Returns the result, and sets the meter.
-    fn call_back(&mut self, at: Position, index: u32) -> Value {
+    fn call_back(&mut self, behind: u32, index: u32) -> Value {
         // Word by word, and straight to where the embedder reads them: a copy of words just stored
         // would wait for them to leave the store buffer.
         let passed = self.load_context(I64, offset::ARGUMENTS);
@@ -105,13 +107,13 @@ impl FunctionCx<'_> {
                 .store(TRUSTED, value, passed, 8 * i32::from(register));
         }
         self.store_context(self.frame, offset::FRAME);
-        let pc = self.hidden_number(at.pc);
+        let behind = self.hidden_number(behind);
         let index = self.chosen(Width::W32, i64::from(index));
         let meter = self.meter();
         let callback = self.load_context(I64, offset::SYSCALL);
         let signature = syscall_signature(self.host_convention);
         let signature = self.builder.import_signature(signature);
-        let arguments = [self.context(), pc, index, meter];
+        let arguments = [self.context(), behind, index, meter];
         let call = self
             .builder
             .ins()

@@ -33,7 +33,7 @@ use {
         abi::{
             FRAME_POINTER, HINTED_SITES, LEAVE, LIMITS, SLOT_SHIFT, SLOT_SIZE_SHIFT, SLOTS, offset,
         },
-        site::{AccessSite, LEAVES_AT_END, NEEDS_FRAME, RegisterSet, STAYS},
+        site::{AccessSite, Inherited, LEAVES_AT_END, NEEDS_FRAME, RegisterSet, STAYS},
     },
     std::collections::HashMap,
 };
@@ -387,11 +387,22 @@ impl FunctionCx<'_> {
         } else {
             STAYS
         };
+        // The rest of the live registers is for the interpreter, should it have to stay because its handlers have
+        // changed the stack under the frames of compiled code. If no frame is accessed before, it stays at the next
+        // access or checkpoint.
+        let shown = match needs_frame {
+            true => live.without(writes).without(reads),
+            false => RegisterSet::EMPTY,
+        };
         let number = self.next_access_site();
         let site = self.hidden_number(number);
         self.sites.accesses.push(AccessSite {
             base: offset::register(group.base) as i16,
             leaves,
+            inherited: match needs_frame {
+                true => self.inherited(shown.union(reads).union(writes)),
+                false => Inherited::NONE,
+            },
             low: group.low,
             span: group.span as u16,
             own_offset: (own.0 - group.low) as u16,
@@ -431,13 +442,6 @@ impl FunctionCx<'_> {
             self.builder.ins().brif(resolved, leaves, &[], goes_on, &[]);
             self.builder.seal_block(leaves);
             self.builder.switch_to_block(leaves);
-            // The rest of the live registers is for the interpreter, should it have to stay because its
-            // handlers have changed the stack under the frames of compiled code. If no frame is accessed
-            // before, it stays at the next access or checkpoint.
-            let shown = match needs_frame {
-                true => live.without(writes).without(reads),
-                false => RegisterSet::EMPTY,
-            };
             self.jump_keeping(Shared::Leave, Vec::new(), shown);
             self.builder.seal_block(goes_on);
             self.builder.switch_to_block(goes_on);

@@ -5,7 +5,7 @@
 //! the lowering relies on beyond the offsets, those of `layout` where every field is.
 
 use {
-    crate::site::AccessSite,
+    crate::site::{AccessSite, Inherited, RegisterSet},
     std::{ffi::c_void, mem::offset_of, sync::atomic::AtomicPtr},
 };
 
@@ -144,8 +144,8 @@ pub type AccessCallback = unsafe extern "C" fn(Anchor, i64, u32);
 /// returned: the instructions left, negative if the program has ended, and its result.
 pub type UnwindCallback = unsafe extern "C" fn(Anchor, u32, i64, u64);
 
-/// Function that generated code calls with the context, the pc of a call, the number of the syscall
-/// and the instructions left; returns those left afterwards, or a negative number to leave.
+/// Function that generated code calls with the context, an [`Exception::Bailout`] behind the call, the number of
+/// the syscall and the instructions left; returns those left afterwards, or a negative number to leave.
 pub type SyscallCallback = unsafe extern "C" fn(Anchor, u32, u32, i64) -> i64;
 
 /// Function of the embedder that generated code calls by itself, with r1 to r5; its result is r0.
@@ -197,8 +197,8 @@ pub struct Context {
     pub stack_span: u64,
     /// Host address of its first frame.
     pub stack_host: u64,
-    /// An [`Exception`] in the low byte and its pc above, written by generated code; hidden, see
-    /// [`Self::raised`].
+    /// An [`Exception`] with what is inherited in the low byte and its pc above, written by generated code; hidden,
+    /// see [`Self::raised`] and [`Self::inherited`].
     pub exception: u64,
     /// First byte of the program's machine code.
     pub code: *const u8,
@@ -254,6 +254,16 @@ impl Context {
         self.exception = exception.at(pc) ^ self.no_exception();
     }
 
+    /// Leaves the rest of the program to the interpreter, which starts at a pc. Some registers are not in transit.
+    pub(crate) fn bail_out(&mut self, pc: u32, inherited: Inherited) {
+        self.exception = Exception::Bailout.inheriting(inherited, pc) ^ self.no_exception();
+    }
+
+    /// The registers that are not in transit, where the rest of the program has been left to the interpreter.
+    pub fn inherited(&self) -> RegisterSet {
+        Exception::inherited(self.exception ^ self.no_exception()).registers()
+    }
+
     /// What [`Self::exception`] is if none was raised.
     pub fn no_exception(&self) -> u64 {
         u64::from(self.key as u32)
@@ -269,7 +279,7 @@ impl Context {
 
 /// Errors that generated code raises by itself, as the interpreter does.
 ///
-/// Stored in the low byte of [`Context::exception`]; 0 is none of them.
+/// Stored in the low half of the low byte of [`Context::exception`]; 0 is none of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exception {
@@ -299,12 +309,27 @@ pub enum Exception {
 impl Exception {
     /// Packs the exception with the pc at which it is raised.
     pub const fn at(self, pc: u32) -> u64 {
-        (pc as u64) << 8 | self as u64
+        self.inheriting(Inherited::NONE, pc)
     }
 
-    /// Undoes [`Self::at`]; `None` where no exception was packed.
+    /// The same with the registers that are not in transit then.
+    pub const fn inheriting(self, inherited: Inherited, pc: u32) -> u64 {
+        (pc as u64) << 8 | (inherited.bits() as u64) << 4 | self as u64
+    }
+
+    /// The pc that is packed.
+    pub const fn pc(packed: u64) -> u32 {
+        (packed >> 8) as u32
+    }
+
+    /// The registers that are not in transit.
+    pub const fn inherited(packed: u64) -> Inherited {
+        Inherited::from_bits(packed as u8 >> 4)
+    }
+
+    /// The exception with its pc; `None` where no exception was packed.
     pub const fn unpack(packed: u64) -> Option<(Self, u32)> {
-        let exception = match packed as u8 {
+        let exception = match packed as u8 & 0xf {
             1 => Self::DivideByZero,
             2 => Self::DivideOverflow,
             3 => Self::CallDepthExceeded,
@@ -317,7 +342,7 @@ impl Exception {
             10 => Self::BailoutAtEntry,
             _ => return None,
         };
-        Some((exception, (packed >> 8) as u32))
+        Some((exception, Self::pc(packed)))
     }
 }
 

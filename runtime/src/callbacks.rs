@@ -12,7 +12,7 @@ use {
         code,
         host::Host,
         run::{Frame, Run, Stack},
-        site::{CallSite, NEEDS_FRAME, RegisterSet},
+        site::{CallSite, Inherited, NEEDS_FRAME, RegisterSet},
     },
     std::panic::{AssertUnwindSafe, catch_unwind},
 };
@@ -69,7 +69,7 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
             let left = instructions_left(meter) - i64::from(site.spent);
             let is_displaced = instructions_left(meter) != meter;
             if is_displaced && site.leaves == NEEDS_FRAME {
-                return run.leave_to_interpreter(left, site.pc);
+                return run.leave_to_interpreter(left, site.pc, site.inherited);
             }
             // There may be accesses to the frame in the stretch: not for compiled code then.
             let range = (!is_displaced).then(|| run.host.range(own, site.store != 0));
@@ -101,7 +101,8 @@ pub(crate) unsafe extern "C" fn access<H: Host>(anchor: Anchor, meter: i64, site
                 Stack::Unchanged => {}
                 Stack::InPlace => run.context.meter = instructions_left(meter),
                 Stack::Displaced if site.leaves == NEEDS_FRAME => {
-                    run.leave_to_interpreter(left - i64::from(site.count), site.resume);
+                    let left = left - i64::from(site.count);
+                    run.leave_to_interpreter(left, site.resume, site.inherited);
                 }
                 Stack::Displaced => run.context.meter = meter | DISPLACED,
             }
@@ -144,6 +145,7 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
                 run.frames.push(Frame {
                     return_pc,
                     saved: context.saved,
+                    kept: saved,
                 });
                 return;
             }
@@ -156,7 +158,8 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
             }
             context.meter = instructions_left(meter);
             context.frame = context.left_frame;
-            context.raise(Exception::Bailout, return_pc);
+            let inherited = Inherited::of(Inherited::ALL.without(saved));
+            context.bail_out(return_pc, inherited);
         });
     }
 }
@@ -167,7 +170,7 @@ pub(crate) unsafe extern "C" fn unwind<H: Host>(
 /// See [`with_run`].
 pub(crate) unsafe extern "C" fn syscall<H: Host>(
     anchor: Anchor,
-    pc: u32,
+    behind: u32,
     index: u32,
     meter: i64,
 ) -> i64 {
@@ -186,16 +189,20 @@ pub(crate) unsafe extern "C" fn syscall<H: Host>(
                 run.context.registers[0] = 0;
                 return left;
             }
-            let pc = run.context.revealed(pc);
+            let packed = u64::from(run.context.revealed(behind));
+            let return_pc = Exception::pc(packed);
             let depth = run.depth(run.context.frame);
             run.expect_changes();
-            let Ok((left, result)) = run.host.syscall(index, pc, depth, left) else {
+            let Ok((left, result)) =
+                run.host
+                    .syscall(index, return_pc.wrapping_sub(1), depth, left)
+            else {
                 return ENDED;
             };
             run.context.registers[0] = result;
             let stack = run.refresh();
             if stack == Stack::Displaced || (was_displaced && stack == Stack::Unchanged) {
-                run.leave_to_interpreter(left, pc + 1);
+                run.leave_to_interpreter(left, return_pc, Exception::inherited(packed));
                 return ENDED;
             }
             left

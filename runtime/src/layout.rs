@@ -43,7 +43,7 @@ assert_layout!(Translation { start: 0, host: 8, limits: 16 } 64);
 assert_layout!(Slot { load: 0, store: 64 } 128);
 assert_layout!(Found { slots: 0, starts: 8192, hints: 8704, reach: 10624, are_hints_new: 10632 } 10688);
 assert_layout!(AccessSite {
-    base: 0, leaves: 2, low: 4, span: 8, own_offset: 10, own_span: 12, store: 14, pc: 16,
+    base: 0, leaves: 2, inherited: 3, low: 4, span: 8, own_offset: 10, own_span: 12, store: 14, pc: 16,
     spent: 20, count: 24, resume: 28
 } 32);
 assert_layout!(Context {

@@ -20,6 +20,7 @@
 //! | [`memory_operation`] | what some syscalls do, without calling them |
 //! | `callbacks` | the functions generated code calls |
 //! | [`run`] | one execution, from entry to exit |
+//! | `leaving` | how compiled code is left before the program's own `exit` |
 
 pub mod abi;
 mod callbacks;
@@ -31,6 +32,7 @@ pub mod host;
 pub mod jitdump;
 mod layout;
 pub mod learnt;
+mod leaving;
 pub mod memory_operation;
 pub mod run;
 mod second_level;

@@ -3,15 +3,15 @@
 use {
     crate::{
         abi::{
-            Anchor, Context, DISPLACED, ENDED, Exception, FRAME_POINTER, LEAVE, REGISTERS, SLOTS,
-            Slot, instructions_left,
+            Anchor, Context, ENDED, Exception, FRAME_POINTER, REGISTERS, SLOTS, Slot,
+            instructions_left,
         },
         callbacks,
         code::{CodeMemory, GrowingCode},
         host::Host,
         learnt::Learnt,
         second_level::SecondLevel,
-        site::{AccessSite, CallSite, STAYS},
+        site::{AccessSite, CallSite, RegisterSet},
         translation::{self, Range},
     },
     std::{
@@ -82,8 +82,10 @@ pub(crate) enum Stack {
 pub struct Frame {
     /// Where the frame would go on.
     pub return_pc: u32,
-    /// r6 to r10 of the frame; a register that the frame no longer needs is arbitrary.
+    /// r6 to r10 of the frame. Those that are not kept are arbitrary until [`Run::hand_over`].
     pub saved: [u64; 5],
+    /// Registers that the frame has saved itself.
+    pub kept: RegisterSet,
 }
 
 /// What compiled code is entered through: the context, and the first function.
@@ -151,7 +153,7 @@ pub struct Run<'p, H: Host> {
     pub(crate) is_touched: bool,
     layout: Frames,
     /// [`Context::frame`] at the entry.
-    first_frame: u64,
+    pub(crate) first_frame: u64,
     /// [`Context::stack_span`] while the stack is in place.
     stack_span: u64,
     pub(crate) image: &'p Image,
@@ -263,8 +265,8 @@ impl<'p, H: Host> Run<'p, H> {
 
     /// Executes the program.
     ///
-    /// Afterwards the context holds the meter that is left, and after [`Exception::Bailout`] the
-    /// registers with which the interpreter goes on, [`Self::frames`] being its call stack.
+    /// Afterwards the context holds the meter that is left, and after [`Exception::Bailout`] and
+    /// [`Self::hand_over`] the registers with which the interpreter goes on, [`Self::frames`] being its call stack.
     ///
     /// # Panics
     /// With the panic of a syscall, as an interpreter would.
@@ -296,7 +298,7 @@ impl<'p, H: Host> Run<'p, H> {
     }
 
     #[inline]
-    fn finished(&mut self, meter: i64) -> Exit {
+    pub(crate) fn finished(&mut self, meter: i64) -> Exit {
         self.context.meter = instructions_left(meter);
         Exit::Finished {
             pc: self.context.revealed(self.context.exit_pc as u32),
@@ -321,36 +323,6 @@ impl<'p, H: Host> Run<'p, H> {
     #[inline(never)]
     fn settle_late(&mut self) {
         self.settle();
-    }
-
-    /// How compiled code was left, if it has called back or not finished.
-    #[inline(never)]
-    fn left(&mut self, returned: i64) -> Exit {
-        self.is_touched = true;
-        self.cache.end(&self.image.learnt);
-        if let Some(payload) = self.panic.take() {
-            std::panic::resume_unwind(payload);
-        }
-        if self.has_ended {
-            use Exception::{BailoutAtEntry, EnteredTooDeep};
-            if returned != ENDED {
-                self.context.frame = self.first_frame;
-            } else if let Some((EnteredTooDeep | BailoutAtEntry, _)) = self.context.raised() {
-                // Left by a function that was called behind the access.
-                self.context.frame = self.context.frame.wrapping_sub(self.frame_size());
-            }
-            self.context.meter = instructions_left(self.context.meter);
-            return Exit::Ended;
-        }
-        if returned != ENDED {
-            return self.finished(returned);
-        }
-        self.context.meter = instructions_left(self.context.meter);
-        match self.context.raised() {
-            Some((Exception::BailoutAtEntry, pc)) => Exit::Raised(Exception::Bailout, pc),
-            Some((exception, pc)) => Exit::Raised(exception, pc),
-            None => Exit::Ended,
-        }
     }
 
     pub(crate) fn access_site(&self, number: usize) -> AccessSite {
@@ -398,14 +370,6 @@ impl<'p, H: Host> Run<'p, H> {
         }
     }
 
-    /// Puts r10 among the registers in transit; generated code leaves it out where the frame
-    /// value determines it.
-    pub fn restore_frame_pointer(&mut self) {
-        let register = FRAME_POINTER as usize;
-        self.context.registers[register] =
-            self.frame_pointer(self.context.frame, self.context.registers[register]);
-    }
-
     /// To be called before what may change regions, and [`Self::refresh`] behind it.
     #[inline(always)]
     pub(crate) fn expect_changes(&mut self) {
@@ -437,23 +401,10 @@ impl<'p, H: Host> Run<'p, H> {
         stack
     }
 
-    fn drop_translations(&mut self) {
+    pub(crate) fn drop_translations(&mut self) {
         translation::clear(&mut self.context);
         self.cache.clear();
         self.has_translations = false;
-    }
-
-    /// Ends the program in an access, or stays at the end if it comes to another one behind it.
-    ///
-    /// Compiled code that goes on behind the site finds no translation any more, so it comes back here before it
-    /// accesses anything. The meter makes it leave at the next checkpoint, as [`DISPLACED`] does.
-    pub(crate) fn end_in(&mut self, site: AccessSite, meter: i64) {
-        if !std::mem::replace(&mut self.has_ended, true) {
-            self.drop_translations();
-            self.context.stack_span = 0;
-        }
-        self.context.resolved = if site.leaves == STAYS { 0 } else { LEAVE };
-        self.context.meter = meter | DISPLACED;
     }
 
     /// By how much the frame values of a function and of one that it calls differ.
@@ -473,13 +424,6 @@ impl<'p, H: Host> Run<'p, H> {
         } else {
             Stack::Displaced
         }
-    }
-
-    /// Makes compiled code leave to the interpreter, at `pc` with `meter` left.
-    pub(crate) fn leave_to_interpreter(&mut self, meter: i64, pc: u32) {
-        self.context.meter = meter;
-        self.context.raise(Exception::Bailout, pc);
-        self.context.resolved = LEAVE;
     }
 
     /// Puts the range around `address` into the region cache, after it was missed there.

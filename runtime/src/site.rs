@@ -75,6 +75,40 @@ impl RegisterSet {
     }
 }
 
+/// Registers out of r6 to r9 that compiled code does not have: no function has written them since they were given
+/// to it, and so the nearest caller has them that has saved them, or the entry of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct Inherited(u8);
+
+impl Inherited {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// All of them.
+    pub const ALL: RegisterSet = RegisterSet::range(6, 9);
+
+    /// Those that are in a set.
+    pub const fn of(registers: RegisterSet) -> Self {
+        Self((registers.intersection(Self::ALL).bits() >> 6) as u8)
+    }
+
+    /// The set of them.
+    pub const fn registers(self) -> RegisterSet {
+        RegisterSet::from_bits((self.0 as u16) << 6)
+    }
+
+    /// Those whose bits are set: bit 0 for r6 to bit 3 for r9.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & 0xf)
+    }
+
+    /// Undoes [`Self::from_bits`].
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+}
+
 /// A call in a frame that may have to be left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallSite {
@@ -88,14 +122,14 @@ pub struct CallSite {
 /// Compiled code goes on behind the instructions of an [`AccessSite`] even if the program has ended there. It
 /// accesses nothing any more then, as no address is translated, and leaves at the next checkpoint, with the
 /// same frame.
-pub const STAYS: u16 = 0;
+pub const STAYS: u8 = 0;
 
 /// It leaves when the program has ended.
-pub const LEAVES_AT_END: u16 = 1;
+pub const LEAVES_AT_END: u8 = 1;
 
-/// It leaves also when the stack is not in place. All registers needed are in transit then, else only those
-/// that the instructions read.
-pub const NEEDS_FRAME: u16 = 2;
+/// It leaves also when the stack is not in place. All registers needed are in transit then or
+/// [inherited](AccessSite::inherited), else only those that the instructions read.
+pub const NEEDS_FRAME: u8 = 2;
 
 /// A place in generated code that needs the host address of the byte at `base + low`, or else the
 /// execution of the `count` instructions from `pc` on.
@@ -112,7 +146,9 @@ pub struct AccessSite {
     pub base: i16,
     /// When compiled code does not go on behind the instructions: one of [`STAYS`], [`LEAVES_AT_END`] and
     /// [`NEEDS_FRAME`].
-    pub leaves: u16,
+    pub leaves: u8,
+    /// What is not in transit when it leaves because the stack is not in place.
+    pub inherited: Inherited,
     /// Lowest offset from the base, in bytes.
     pub low: i32,
     /// Bytes from the lowest offset to the end of the highest access.
@@ -139,6 +175,7 @@ impl AccessSite {
         let Self {
             base,
             leaves,
+            inherited,
             low,
             span,
             own_offset,
@@ -149,6 +186,7 @@ impl AccessSite {
             count,
             resume,
         } = self;
+        let leaves = u16::from(leaves) | u16::from(inherited.bits()) << 8;
         let halves = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
         [
             halves(base as u16, leaves),
@@ -174,7 +212,8 @@ impl AccessSite {
         let [place, low, range, own, pc, spent, count, resume] = words;
         Self {
             base: place as u16 as i16,
-            leaves: (place >> 16) as u16,
+            leaves: (place >> 16) as u8,
+            inherited: Inherited((place >> 24) as u8),
             low: low as i32,
             span: range as u16,
             own_offset: (range >> 16) as u16,
@@ -190,13 +229,14 @@ impl AccessSite {
 
 #[cfg(test)]
 mod tests {
-    use super::{AccessSite, RegisterSet};
+    use super::{AccessSite, Inherited, RegisterSet};
 
     #[test]
     fn words_of_a_site_are_where_its_fields_are() {
         let site = AccessSite {
             base: -2,
             leaves: 3,
+            inherited: Inherited::of(RegisterSet::range(7, 8)),
             low: -4,
             span: 5,
             own_offset: 6,
@@ -212,6 +252,15 @@ mod tests {
         // SAFETY: the structure has no padding, and any bits are integers.
         let memory = unsafe { std::mem::transmute::<AccessSite, [u32; 8]>(site) };
         assert_eq!(words, memory);
+    }
+
+    #[test]
+    fn only_saved_registers_are_inherited() {
+        let set = RegisterSet::from_bits(u16::MAX);
+        assert_eq!(Inherited::of(set).registers(), RegisterSet::range(6, 9));
+        let some = Inherited::of(RegisterSet::range(8, 10));
+        assert_eq!(some.bits(), 0b1100);
+        assert_eq!(Inherited::from_bits(0b1111_1100), some);
     }
 
     #[test]

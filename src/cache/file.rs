@@ -24,13 +24,13 @@ use {
     sbpf_runtime::{
         abi::offset,
         code::UnsealedCode,
-        site::{AccessSite, CallSite, NEEDS_FRAME, RegisterSet},
+        site::{AccessSite, CallSite, Inherited, NEEDS_FRAME, RegisterSet},
     },
     std::io::{self, BufReader, Read},
 };
 
 const MAGIC: &[u8; 8] = b"sbpfcode";
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 const HEADER: usize = 192;
 /// Bytes that are read at once.
 const BUFFER: usize = 8192;
@@ -327,6 +327,7 @@ fn check(stored: &Stored, instructions: usize) -> Result<(), Defect> {
     let is_access = |site: &AccessSite| {
         is_register(site.base.into())
             && site.leaves <= NEEDS_FRAME
+            && Inherited::from_bits(site.inherited.bits()) == site.inherited
             && site.store <= 1
             && u32::from(site.own_offset) + u32::from(site.own_span) <= u32::from(site.span)
             && is_pc(site.pc)

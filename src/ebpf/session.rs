@@ -140,7 +140,7 @@ impl<'s, 'm, 'h> Session<'s, 'm, 'h> {
         match exit {
             Exit::Finished { pc } => outcome(Ok(run.context.registers[0]), pc, left),
             Exit::Raised(Exception::Bailout, pc) => {
-                run.restore_frame_pointer();
+                run.hand_over(&self.registers);
                 let mut frames: Vec<Frame> = run.frames.iter().map(frame).collect();
                 frames.reverse();
                 let registers = run.context.registers;

@@ -167,6 +167,16 @@ impl Layout {
         self
     }
 
+    /// Sets the access violation handler, and has all regions as it can save accesses to them: with so many bytes of
+    /// room to grow, or from a spare buffer.
+    pub fn handled(mut self, handler: Handler, reserve: usize) -> Self {
+        for region in &mut self.regions {
+            region.reserve = reserve;
+            region.payload = Some(0);
+        }
+        self.with_spare(pattern(9, 64 * 1024)).with_handler(handler)
+    }
+
     /// Sets the access violation handler.
     pub fn with_handler(self, handler: Handler) -> Self {
         Self { handler, ..self }

@@ -191,6 +191,6 @@ macro_rules! callback {
 callback!(access(anchor: Anchor, meter: i64, site: u32), "mov x0, x17");
 callback!(unwind(anchor: Anchor, site: u32, meter: i64, result: u64), "mov x0, x17");
 callback!(
-    syscall(anchor: Anchor, pc: u32, index: u32, meter: i64) -> i64,
+    syscall(anchor: Anchor, behind: u32, index: u32, meter: i64) -> i64,
     ""
 );

@@ -257,11 +257,14 @@ pub(crate) unsafe fn unwind(anchor: Anchor, site: u32, meter: i64, result: u64) 
 ///
 /// # Safety
 /// As [`session`].
-pub(crate) unsafe fn syscall(anchor: Anchor, pc: u32, _index: u32, meter: i64) -> i64 {
+pub(crate) unsafe fn syscall(anchor: Anchor, behind: u32, _index: u32, meter: i64) -> i64 {
     // SAFETY: passed on to the caller.
     let (context, session) = unsafe { session(anchor) };
     let [_, arguments @ ..] = *session.arguments;
-    let pc = context.revealed(pc);
+    let behind = Exception::unpack(context.revealed(behind).into());
+    let (exception, return_pc) = behind.expect("it is an exception");
+    assert_eq!(exception, Exception::Bailout);
+    let pc = return_pc - 1;
     session.events.push(Event::Syscall { pc, arguments });
     if session.syscalls_fail {
         return -1;

@@ -176,7 +176,7 @@ macro_rules! callbacks {
             callback!($abi, unwind(anchor: Anchor, site: u32, meter: i64, result: u64), $enter, $leave, "mov rax, rcx");
             callback!(
                 $abi,
-                syscall(anchor: Anchor, pc: u32, index: u32, meter: i64) -> i64,
+                syscall(anchor: Anchor, behind: u32, index: u32, meter: i64) -> i64,
                 $enter, $leave, ""
             );
         }

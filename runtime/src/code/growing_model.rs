@@ -6,7 +6,7 @@
 
 use {
     super::{CodeMemory, platform},
-    crate::site::{AccessSite, CallSite, RegisterSet},
+    crate::site::{AccessSite, CallSite, Inherited, RegisterSet},
     growing::GrowingCode,
     loom::{
         model,
@@ -38,6 +38,7 @@ fn access_site() -> AccessSite {
     AccessSite {
         base: -1,
         leaves: 1,
+        inherited: Inherited::of(RegisterSet::of(9)),
         low: -2,
         span: 3,
         own_offset: 1,

@@ -258,7 +258,7 @@ pub(crate) fn lower_unit(
     let charges = |block| blocks.get(&block).map(|local| local.charge);
     let (loops, sharing) = memory_plan(analysis, unit, charges);
     let live = |block| analysis.passed(block).len();
-    let cached = loops.cached_groups(analysis.units.unit(unit), live, &sharing);
+    let cached = loops.cached_groups(&analysis.graph, analysis.units.unit(unit), live, &sharing);
     let loop_caches = LoopCaches::declare(loops, &cached, &mut builder);
     let leaders = sharing.leaders().into_iter();
     let left_hosts = leaders.map(|leader| (leader, builder.declare_var(I64)));

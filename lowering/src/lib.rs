@@ -45,6 +45,7 @@ mod memory;
 mod meter;
 mod no_return;
 mod role;
+mod rotating_pointers;
 mod selection;
 pub mod sharing;
 mod shifts;

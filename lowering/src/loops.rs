@@ -9,6 +9,7 @@ use {
         accesses::Group,
         cfg::{BlockId, Graph},
         checkpoints::calls,
+        rotating_pointers::take_turns,
         sharing::{GroupId, Sharing},
         units::Unit,
     },
@@ -72,6 +73,7 @@ impl Loops {
     /// registers of the machine are left over. `live` tells how many values a block needs at its start.
     pub fn cached_groups(
         &self,
+        graph: &Graph,
         unit: &Unit,
         live: impl Fn(BlockId) -> u32,
         sharing: &Sharing,
@@ -97,12 +99,15 @@ impl Loops {
             let Some(plan) = sharing.of(*block) else {
                 continue;
             };
+            let take_turns = take_turns(graph, *block, &plan.groups);
             let is_candidate = |(number, group): &(usize, &Group)| {
                 let id = GroupId {
                     block: *block,
                     number: *number,
                 };
-                group.log2_span() < LIMITS as u32 && sharing.leader(id).is_none()
+                group.log2_span() < LIMITS as u32
+                    && sharing.leader(id).is_none()
+                    && !take_turns[*number]
             };
             let numbers = plan.groups.iter().enumerate().filter(is_candidate);
             let all = groups.entry(*id).or_default();

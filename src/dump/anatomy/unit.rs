@@ -187,7 +187,12 @@ impl Examination<'_> {
         let (loops, sharing) = memory_plan(self.analysis, id, charge);
         let likely = self.analysis.likely_callees(id);
         let kept: HashMap<(BlockId, usize), LoopId> = loops
-            .cached_groups(unit, |block| self.analysis.passed(block).len(), &sharing)
+            .cached_groups(
+                graph,
+                unit,
+                |block| self.analysis.passed(block).len(),
+                &sharing,
+            )
             .into_iter()
             .map(|(id, block, group)| ((block, group), id))
             .collect();

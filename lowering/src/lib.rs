@@ -49,6 +49,7 @@ mod rotating_pointers;
 mod selection;
 pub mod sharing;
 mod shifts;
+mod slow_access;
 mod speculation;
 mod syscall;
 pub mod trampolines;

@@ -323,6 +323,52 @@ fn stacks_displaced_under_a_result_that_is_handed_on() {
     }
 }
 
+/// The same, with accesses to frames through other registers before and behind: what they have found is out of date
+/// then, also where it was found without a word to the runtime, as frames with gaps are.
+#[test]
+fn stacks_displaced_under_pointers_to_frames() {
+    let accesses = ["ldxdw r0, [{}+0]", "stxb [{}+1], r0", "stb [{}+9], 5"];
+    for version in SBPFVersion::ALL {
+        for handler in HANDLERS {
+            for has_gaps in [false, true] {
+                for before in accesses {
+                    for behind in accesses {
+                        let frames = match has_gaps && *version == SBPFVersion::V0 {
+                            true => 20,
+                            false => 10,
+                        };
+                        let before = before.replace("{}", "r1");
+                        let behind = behind.replace("{}", "r2");
+                        let text = format!(
+                            "entrypoint:
+                            mov64 r1, r10
+                            sub64 r1, 32
+                            mov64 r2, r1
+                            sub64 r2, 16
+                            stxdw [r10-24], r7
+                            {before}
+                            ldxb r3, [r7+3]
+                            {behind}
+                            add64 r0, r3
+                            call function_next
+                            exit
+                            function_next:
+                            {before}
+                            ldxb r3, [r7+4]
+                            {behind}
+                            exit"
+                        );
+                        handled(Case::assembly(*version, text), handler, 64, true)
+                            .configure(|config| config.enable_stack_frame_gaps = has_gaps)
+                            .register(7, MM_STACK_START + frames * 4096)
+                            .check();
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// A program of accesses to its frame, to the input (r6), and behind the stack (r7).
 fn frames_and_strangers(random: &mut ChaCha8Rng) -> String {
     let mut text = String::from("entrypoint:\nmov64 r6, r1\nmov64 r9, 3\n");

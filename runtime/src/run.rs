@@ -385,7 +385,12 @@ impl<'p, H: Host> Run<'p, H> {
         if self.has_translations {
             return self.refresh_translations();
         }
-        self.look_at_stack()
+        let stack = self.look_at_stack();
+        if stack == Stack::Displaced {
+            // Frames are looked up without telling.
+            self.drop_translations();
+        }
+        stack
     }
 
     #[inline(never)]

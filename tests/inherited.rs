@@ -201,28 +201,27 @@ fn the_nearest_caller_has_it() {
         vec![Step::WriteInTurns(7)],
         vec![Step::Read(7)],
     ];
+    let pairs = writes
+        .iter()
+        .flat_map(|first| writes.iter().map(move |second| (first, second)));
     for version in SBPFVersion::ALL {
         for way in WAYS {
-            for (first, second) in writes
-                .iter()
-                .flat_map(|first| writes.iter().map(move |second| (first, second)))
-            {
-                for call in [Step::Call, Step::CallAddress] {
-                    let mut functions =
-                        vec![vec![Step::Write(6), Step::Write(7)], vec![], vec![], vec![]];
-                    functions[0].extend([
-                        Step::Write(8),
-                        Step::Write(9),
-                        call(1),
-                        Step::CallReader,
-                    ]);
-                    functions[1].extend(first);
-                    functions[1].extend([call(2), Step::UseFrame, Step::CallReader]);
-                    functions[2].extend(second);
-                    functions[2].extend([Step::Write(8), call(3), Step::CallReader]);
-                    functions[3].extend(way);
-                    with_handler(program(*version, &functions)).check();
-                }
+            for (number, (first, second)) in pairs.clone().enumerate() {
+                // Each way of writing meets both kinds of calls.
+                let call = match (number + number / writes.len()) % 2 {
+                    0 => Step::Call,
+                    _ => Step::CallAddress,
+                };
+                let mut functions = vec![
+                    vec![Step::Write(6), Step::Write(7), Step::Write(8)],
+                    first.clone(),
+                    second.clone(),
+                    way.to_vec(),
+                ];
+                functions[0].extend([Step::Write(9), call(1), Step::CallReader]);
+                functions[1].extend([call(2), Step::UseFrame, Step::CallReader]);
+                functions[2].extend([Step::Write(8), call(3), Step::CallReader]);
+                with_handler(program(*version, &functions)).check();
             }
         }
     }
@@ -233,7 +232,7 @@ fn the_nearest_caller_has_it() {
 fn whoever_has_written_them() {
     let mut random = ChaCha8Rng::seed_from_u64(0x1a_4e81_7ed0);
     let mut read = 0;
-    for _ in 0..1500 {
+    for _ in 0..800 {
         let count = random.random_range(2..6);
         let functions = (0..count)
             .map(|index| {
@@ -262,7 +261,7 @@ fn whoever_has_written_them() {
         let verdict = case.check();
         read += u32::from(verdict.outcome.result.starts_with("Ok"));
     }
-    assert!(read > 300, "hardly a program ends: {read}");
+    assert!(read > 150, "hardly a program ends: {read}");
 }
 
 fn step(random: &mut ChaCha8Rng, function: usize, count: usize) -> Step {

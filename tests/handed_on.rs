@@ -10,16 +10,10 @@ use {
 /// A syscall whose arguments are compared.
 const LOG: &str = "sys_log";
 
-/// The address of the instruction at `pc` in a register, computed so that it is no constant of the code.
-fn address(text: &mut Text, register: u8, pc: usize) {
-    text.constant(register, (MM_BYTECODE_START + 8 * pc as u64) ^ 1);
-    text.push(XOR64_IMM, register, 0, 0, 1);
-}
-
-/// Instruction slots of [`address`].
+/// Instruction slots of [`Text::computed_address`].
 fn address_length(version: SBPFVersion) -> usize {
     let mut text = Text::new(version);
-    address(&mut text, 9, 1000);
+    text.computed_address(9, 1000);
     text.pc()
 }
 
@@ -131,7 +125,7 @@ fn through_a_register() {
             let pc = text.pc();
             let behind = pc + address_length(*version) + 3;
             let place = [behind, behind + 3, behind + 4, behind + 6, behind + 7][target];
-            address(&mut text, 8, place);
+            text.computed_address(8, place);
             assert_eq!(text.pc() + 3, behind);
             text.callx(8);
             text.syscall(LOG);
@@ -165,7 +159,7 @@ fn before_a_function() {
                 let first = text.pc();
                 text.push(ADD64_IMM, 6, 0, 0, 1);
                 let behind = text.pc() + address_length(*version) + 1;
-                address(&mut text, 9, behind);
+                text.computed_address(9, behind);
                 match last {
                     0 => text.syscall(LOG),
                     1 => text.syscall("sys_fail"),

@@ -85,9 +85,7 @@ fn write(version: SBPFVersion, functions: &Functions, places: &Places) -> (Text,
     let address = |pc: usize| MM_BYTECODE_START + 8 * pc as u64;
     let mut text = Text::new(version);
     let mut found = Places::default();
-    // Computed, so that it is no constant of the code.
-    text.constant(READER, address(places.reader) ^ 1);
-    text.push(XOR64_IMM, READER, 0, 0, 1);
+    text.computed_address(READER, places.reader);
     set_common(&mut text);
     for steps in functions {
         let entry = if found.functions.is_empty() {

@@ -60,12 +60,8 @@ impl FunctionCx<'_> {
                 self.builder.ins().call(callee, &arguments)
             }
             Some(number) => {
-                let live = self
-                    .analysis
-                    .liveness
-                    .before_terminator(&self.analysis.graph, block);
                 let place = Place::Number(number);
-                let callee = self.function_at(place, at.pc, |cx| cx.bail_out(at, live));
+                let callee = self.function_at(place, at.pc, |cx| cx.bail_out_before(block, at));
                 let arguments = self.arguments(frame, registers);
                 let signature = self.builder.import_signature(signature(registers));
                 self.builder
@@ -151,8 +147,6 @@ impl FunctionCx<'_> {
         frame: Value,
         address: Value,
     ) -> [Value; 2] {
-        let graph = &self.analysis.graph;
-        let live = self.analysis.liveness.before_terminator(graph, block);
         let text = self.chosen(Width::W64, self.analysis.program.text_address as i64);
         let offset = self.builder.ins().isub(address, text);
         let three = self.constant(3);
@@ -173,13 +167,13 @@ impl FunctionCx<'_> {
                 let entry = self.builder.ins().uload32(TRUSTED, entry, 0);
                 let zero = self.constant(0);
                 let is_unknown = self.builder.ins().icmp(IntCC::Equal, entry, zero);
-                self.bail_out_if(is_unknown, at, live);
+                self.bail_out_if(is_unknown, block, at);
 
                 let code = self.load_context(I64, offset::CODE);
                 self.builder.ins().iadd(code, entry)
             }
             Linkage::Table(_) => self.function_at(Place::Entry(pc), at.pc, |cx| {
-                cx.bail_out(at, live);
+                cx.bail_out_before(block, at);
             }),
         };
         let registers = self.analysis.homes.indirect_parameters;

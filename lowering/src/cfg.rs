@@ -170,6 +170,13 @@ impl Graph {
         self.never_returns(id) && self.callee(id).is_none()
     }
 
+    /// The blocks that end with a `callx`.
+    pub(crate) fn indirect_calls(&self) -> impl Iterator<Item = BlockId> {
+        let is_one =
+            |id: &BlockId| matches!(self.ending(*id), Some(Operation::CallRegister { .. }));
+        self.ids().filter(is_one)
+    }
+
     /// Whether a function starts with each block.
     pub(crate) fn are_starts(&self) -> Vec<bool> {
         let mut are_starts = vec![false; self.blocks.len()];

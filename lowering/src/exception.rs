@@ -25,10 +25,10 @@ impl FunctionCx<'_> {
         self.leave_if(condition, at, exception, |cx| cx.raise_at(at, exception));
     }
 
-    /// Leaves the rest of the program to the interpreter if `condition` holds, as [`Self::bail_out`] does.
-    pub(crate) fn bail_out_if(&mut self, condition: Value, at: Position, live: RegisterSet) {
+    /// Leaves to the interpreter before the instruction that ends a block if `condition` holds.
+    pub(crate) fn bail_out_if(&mut self, condition: Value, block: BlockId, at: Position) {
         self.leave_if(condition, at, Exception::Bailout, |cx| {
-            cx.bail_out(at, live)
+            cx.bail_out_before(block, at);
         });
     }
 

@@ -32,10 +32,8 @@
 
 use {
     crate::{
-        accesses::After,
         blocks::{LocalBlock, local_blocks},
         cfg::{BlockId, Graph},
-        checkpoints::Charge,
         comments::Comments,
         decode::Program,
         exception::Shared,
@@ -45,9 +43,8 @@ use {
         likely::LikelyTargets,
         linkage::Linkage,
         liveness::Liveness,
-        loops::Loops,
         role::Role,
-        sharing::{GroupId, Sharing},
+        sharing::{GroupId, Sharing, memory_plan},
         translation::LoopCaches,
         units::{UnitId, Units},
         values::Places,
@@ -299,28 +296,6 @@ pub(crate) fn lower_unit(
     cx.lower_blocks();
     cx.builder.seal_all_blocks();
     cx.builder.finalize(target);
-}
-
-/// The loops of a unit, and the checks of its accesses; `charge` is what its blocks have to do about
-/// the meter.
-pub fn memory_plan(
-    analysis: &Analysis<'_>,
-    unit: UnitId,
-    charge: impl Fn(BlockId) -> Option<Charge>,
-) -> (Loops, Sharing) {
-    let unit = analysis.units.unit(unit);
-    let loops = Loops::find(&analysis.graph, unit);
-    let after = |block| {
-        let charge = charge(block);
-        After {
-            live: analysis.liveness.before_terminator(&analysis.graph, block),
-            frame_follows: charge.is_none_or(|charge| charge.frame_follows),
-            frame_changes: charge.is_none_or(|charge| charge.frame_changes),
-        }
-    };
-    let dialect = &analysis.program.dialect;
-    let sharing = Sharing::plan(&analysis.graph, unit, dialect, &loops, after);
-    (loops, sharing)
 }
 
 impl FunctionCx<'_> {

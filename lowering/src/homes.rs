@@ -109,10 +109,7 @@ impl Homes {
         is_start: &[bool],
     ) {
         let mut queue = Queue::of_all(graph);
-        let indirect_calls: Vec<_> = graph
-            .ids()
-            .filter(|id| matches!(graph.ending(*id), Some(Operation::CallRegister { .. })))
-            .collect();
+        let indirect_calls: Vec<_> = graph.indirect_calls().collect();
         if let Some(entry) = graph.starts.first() {
             self.returned[entry.index()] = RESULT;
         }

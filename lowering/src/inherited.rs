@@ -32,20 +32,17 @@ pub(crate) fn find(graph: &Graph, liveness: &Liveness) -> Vec<RegisterSet> {
     for start in &graph.starts {
         unwritten[start.index()] = Inherited::ALL;
     }
-    let indirect_calls: Vec<_> = graph
-        .ids()
-        .filter(|id| matches!(graph.ending(*id), Some(Operation::CallRegister { .. })))
-        .collect();
+    let indirect_calls: Vec<_> = graph.indirect_calls().collect();
     // What a `callx` has to pass.
     let mut indirect = RegisterSet::EMPTY;
     let dependents = Dependents::collect(graph);
     let mut queue = Queue::of_all(graph);
     while let Some(id) = queue.pop() {
         let effect = liveness.effects[id.index()];
-        let values_behind = are_values[id.index()].union(effect.writes);
-        let unwritten_behind = unwritten[id.index()].without(effect.writes);
+        let written = effect.writes.intersection(Inherited::ALL);
+        let values_behind = are_values[id.index()].union(written);
+        let unwritten_behind = unwritten[id.index()].without(written);
         for next in graph.block(id).successors() {
-            let values_behind = values_behind.intersection(Inherited::ALL);
             queue.add(&mut are_values, next, values_behind);
             queue.add(&mut unwritten, next, unwritten_behind);
         }

@@ -64,7 +64,6 @@ use {
         error::LoweringError,
         function::{Analysis, Facts, FunctionName, Sites},
         homes::Homes,
-        insn::Operation,
         linkage::{Linkage, Numbers, Table},
         liveness::Liveness,
         units::{UnitId, Units},
@@ -272,10 +271,7 @@ impl Analysis<'_> {
 
     /// Whether the program has a `callx`, and so needs an entry for every pc.
     pub fn has_indirect_calls(&self) -> bool {
-        let endings = self.graph.ids().map(|block| self.graph.ending(block));
-        endings
-            .flatten()
-            .any(|ending| matches!(ending, Operation::CallRegister { .. }))
+        self.graph.indirect_calls().next().is_some()
     }
 
     /// Lowers one function into `function`, which must be empty. Its sites are added to `sites`.

@@ -58,6 +58,10 @@ impl Liveness {
         }
         let mut liveness = Self::with_results(graph, dialect, results);
         liveness.inherited = inherited::find(graph, &liveness);
+        let indirect = graph.indirect_starts.iter();
+        liveness.needed_indirectly = indirect
+            .map(|start| liveness.needed_in(*start))
+            .fold(RegisterSet::EMPTY, RegisterSet::union);
         liveness
     }
 
@@ -93,10 +97,6 @@ impl Liveness {
             .map(|id| Effect::of(graph, id, variables))
             .collect();
         liveness.iterate(graph);
-        let indirect = graph.indirect_starts.iter();
-        liveness.needed_indirectly = indirect
-            .map(|start| liveness.needed_in(*start))
-            .fold(RegisterSet::EMPTY, RegisterSet::union);
         liveness
     }
 

@@ -12,11 +12,12 @@ use {
     crate::{
         accesses::{Accesses, After, Group, Limits},
         cfg::{BlockId, Graph},
-        checkpoints::{calls, reverse_postorder},
+        checkpoints::{Charge, calls, reverse_postorder},
         dialect::Dialect,
+        function::Analysis,
         inlining,
         loops::Loops,
-        units::Unit,
+        units::{Unit, UnitId},
     },
     sbpf_runtime::abi::LIMITS,
     std::collections::{HashMap, HashSet},
@@ -51,6 +52,28 @@ pub struct Sharing {
 struct Holding {
     base: u8,
     leader: GroupId,
+}
+
+/// The loops of a unit, and the checks of its accesses; `charge` is what its blocks have to do about
+/// the meter.
+pub fn memory_plan(
+    analysis: &Analysis<'_>,
+    unit: UnitId,
+    charge: impl Fn(BlockId) -> Option<Charge>,
+) -> (Loops, Sharing) {
+    let unit = analysis.units.unit(unit);
+    let loops = Loops::find(&analysis.graph, unit);
+    let after = |block| {
+        let charge = charge(block);
+        After {
+            live: analysis.liveness.before_terminator(&analysis.graph, block),
+            frame_follows: charge.is_none_or(|charge| charge.frame_follows),
+            frame_changes: charge.is_none_or(|charge| charge.frame_changes),
+        }
+    };
+    let dialect = &analysis.program.dialect;
+    let sharing = Sharing::plan(&analysis.graph, unit, dialect, &loops, after);
+    (loops, sharing)
 }
 
 impl Sharing {

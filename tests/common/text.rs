@@ -194,6 +194,12 @@ impl Text {
         }
     }
 
+    /// Puts the address of the instruction at `pc` into a register, computed so that it is no constant of the code.
+    pub fn computed_address(&mut self, register: u8, pc: usize) -> &mut Self {
+        self.constant(register, (ebpf::MM_BYTECODE_START + 8 * pc as u64) ^ 1);
+        self.push(ebpf::XOR64_IMM, register, 0, 0, 1)
+    }
+
     /// Calls the address in `register`.
     pub fn callx(&mut self, register: u8) -> &mut Self {
         if self.version.callx_uses_src_reg() {

@@ -4,7 +4,10 @@ mod common;
 
 use {
     common::{
-        deployed::{deployed_programs, host_case, host_config, inputs, program_keys, token_inputs},
+        deployed::{
+            deployed_programs, host_case, host_config, inputs, marked_inputs, program_keys,
+            token_inputs, wide_constants,
+        },
         host_syscalls::imports,
         upstream, *,
     },
@@ -30,20 +33,27 @@ fn check_deployed(select: impl Fn(&str) -> bool) {
                 few.chain(token_inputs(key)).collect::<Vec<_>>()
             })
             .collect();
-        let verdicts = host_case(SBPFVersion::V0, &elf).check_inputs(inputs);
-        let succeeded = verdicts
-            .iter()
-            .filter(|verdict| verdict.outcome.value == Some(0));
-        let instructions: u64 = verdicts
-            .iter()
-            .map(|verdict| verdict.outcome.instruction_count)
-            .sum();
-        println!(
-            "{name}: {} inputs, {} returned 0, {instructions} instructions",
-            verdicts.len(),
-            succeeded.count()
+        report(
+            &name,
+            &host_case(SBPFVersion::V0, &elf).check_inputs(inputs),
         );
     }
+}
+
+/// Says how far inputs have got.
+fn report(name: &str, verdicts: &[Verdict]) {
+    let succeeded = verdicts
+        .iter()
+        .filter(|verdict| verdict.outcome.value == Some(0));
+    let instructions: u64 = verdicts
+        .iter()
+        .map(|verdict| verdict.outcome.instruction_count)
+        .sum();
+    println!(
+        "{name}: {} inputs, {} returned 0, {instructions} instructions",
+        verdicts.len(),
+        succeeded.count()
+    );
 }
 
 #[test]
@@ -69,6 +79,25 @@ fn associated_token_account() {
 #[test]
 fn core_programs() {
     check_deployed(|name| name.starts_with("core_"));
+}
+
+/// Programs of your own: the files of a directory that `SBPF_TEST_PROGRAMS` names. `SBPF_TEST_INPUTS` says how
+/// many inputs each is given, beside those that all programs are.
+#[test]
+fn programs_of_a_directory() {
+    let Some(directory) = std::env::var_os("SBPF_TEST_PROGRAMS") else {
+        return;
+    };
+    let count = std::env::var("SBPF_TEST_INPUTS").map_or(200, |count| count.parse().unwrap());
+    for (name, elf) in upstream::shared_objects(directory.as_ref()) {
+        let mut random = ChaCha8Rng::seed_from_u64(elf.len() as u64);
+        let marks = wide_constants(&elf);
+        let key = [7; 32];
+        let mut all = inputs(&mut random, &key);
+        all.extend(token_inputs(&key));
+        all.extend(marked_inputs(&mut random, &marks, count));
+        report(&name, &host_case(SBPFVersion::V0, &elf).check_inputs(all));
+    }
 }
 
 /// The names of syscalls that upstream's test files use without importing them by name.

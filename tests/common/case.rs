@@ -285,20 +285,26 @@ impl Case {
     /// # Panics
     /// As [`check`](Self::check).
     #[track_caller]
-    pub fn check_registers(&self, variations: impl IntoIterator<Item = Vec<(usize, u64)>>) {
+    pub fn check_registers(
+        &self,
+        variations: impl IntoIterator<Item = Vec<(usize, u64)>>,
+    ) -> Vec<Verdict> {
         let mut comparison = match Comparison::new(self) {
             Ok(comparison) => comparison,
             Err(report) => panic!("{report}"),
         };
+        let mut verdicts = Vec::new();
         for registers in variations {
             comparison.registers = registers
                 .iter()
                 .map(|(index, value)| (*index, Register::Value(*value)))
                 .collect();
-            if let Err(report) = comparison.compare_at_all_budgets() {
-                panic!("with registers {registers:x?}: {report}");
+            match comparison.compare_at_all_budgets() {
+                Ok(verdict) => verdicts.push(verdict),
+                Err(report) => panic!("with registers {registers:x?}: {report}"),
             }
         }
+        verdicts
     }
 
     /// Like [`check`](Self::check) for each input, compiling once.

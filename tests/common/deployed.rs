@@ -2,9 +2,9 @@
 
 use {
     super::{Case, Config, RegionSpec, SBPFVersion, host_syscalls::imports, upstream},
-    rand::{Rng, RngCore, SeedableRng},
+    rand::{Rng, RngCore, SeedableRng, seq::IndexedRandom},
     rand_chacha::ChaCha8Rng,
-    solana_sbpf::ebpf::MM_HEAP_START,
+    solana_sbpf::ebpf::{LD_DW_IMM, MM_HEAP_START},
 };
 
 /// The configuration of validators.
@@ -37,12 +37,18 @@ struct Account {
 }
 
 impl Account {
-    fn random(random: &mut ChaCha8Rng, program: &[u8; 32]) -> Self {
+    /// An account whose data may begin with one of `marks`.
+    fn random(random: &mut ChaCha8Rng, program: &[u8; 32], marks: &[u64]) -> Self {
         // Lengths that mints, token accounts, multisigs and stakes have.
         let len = [0, 1, 82, 165, 200, 355][random.random_range(0..6)];
         let mut data = vec![0; len];
         if random.random_bool(0.5) {
             random.fill_bytes(&mut data);
+        }
+        if let Some(mark) = marks.choose(random)
+            && let Some(start) = data.first_chunk_mut()
+        {
+            *start = mark.to_le_bytes();
         }
         let owner = if random.random_bool(0.7) {
             *program
@@ -94,7 +100,7 @@ pub fn inputs(random: &mut ChaCha8Rng, program: &[u8; 32]) -> Vec<Vec<u8>> {
     }
     for tag in 0..30u8 {
         let accounts: Vec<Account> = (0..random.random_range(0..4))
-            .map(|_| Account::random(random, program))
+            .map(|_| Account::random(random, program, &[]))
             .collect();
         let mut instruction = vec![tag];
         if random.random_bool(0.5) {
@@ -106,6 +112,60 @@ pub fn inputs(random: &mut ChaCha8Rng, program: &[u8; 32]) -> Vec<Vec<u8>> {
         inputs.push(serialize(program, &accounts, &instruction));
     }
     inputs
+}
+
+/// Instructions that begin with one of the `marks` that a program may compare them with, as data of accounts
+/// does; addresses are made of them, too.
+pub fn marked_inputs(random: &mut ChaCha8Rng, marks: &[u64], count: usize) -> Vec<Vec<u8>> {
+    let input = |_| {
+        let program = marked_key(random, marks);
+        let accounts: Vec<Account> = (0..random.random_range(0..12))
+            .map(|_| Account {
+                key: marked_key(random, marks),
+                ..Account::random(random, &program, marks)
+            })
+            .collect();
+        let mut instruction = marks
+            .choose(random)
+            .map_or(Vec::new(), |mark| mark.to_le_bytes().to_vec());
+        let mut rest = vec![0; random.random_range(0..60)];
+        if random.random_bool(0.7) {
+            random.fill_bytes(&mut rest);
+        }
+        instruction.extend_from_slice(&rest);
+        serialize(&program, &accounts, &instruction)
+    };
+    (0..count).map(input).collect()
+}
+
+/// An address: compilers compare one by four constants in a row.
+fn marked_key(random: &mut ChaCha8Rng, marks: &[u64]) -> [u8; 32] {
+    let rows: Vec<&[u64]> = marks.windows(4).collect();
+    match rows.choose(random) {
+        Some(row) if random.random_bool(0.7) => {
+            std::array::from_fn(|byte| row[byte / 8].to_le_bytes()[byte % 8])
+        }
+        _ => random.random(),
+    }
+}
+
+/// The constants of eight bytes that a program's instructions may have in them, in their order. Anchor marks
+/// instructions and accounts with such.
+pub fn wide_constants(elf: &[u8]) -> Vec<u64> {
+    let slots = elf.chunks_exact(8).zip(elf.chunks_exact(8).skip(1));
+    slots
+        .filter(|(low, high)| low[0] == LD_DW_IMM && low[1] < 10 && high[..4] == [0; 4])
+        .map(|(low, high)| {
+            let half = |slot: &[u8]| {
+                slot[4..]
+                    .iter()
+                    .rev()
+                    .fold(0, |all, byte| all << 8 | u64::from(*byte))
+            };
+            half(high) << 32 | half(low)
+        })
+        .filter(|constant| constant >> 32 != 0)
+        .collect()
 }
 
 /// A mint or token account in the layout of the token programs.

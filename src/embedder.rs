@@ -34,51 +34,54 @@ const MAX_COMPARED_REGIONS: usize = 128;
 const MAX_LIKELY_REGIONS: usize = FOUND;
 
 /// The memory that a virtual machine has when compiled code is entered.
+#[derive(Clone, Copy)]
 pub(crate) struct EntryMemory {
     mapping: NonNull<MemoryMapping>,
+    layout: FrameLayout,
     /// Where the frames are, if compiled code relies on it.
     stack: Option<Stack>,
-    /// How compiled code is to keep its frames.
-    pub(crate) frames: Frames,
 }
 
 impl EntryMemory {
     /// The memory of `vm`, or `None` if compiled code must not run on it.
+    ///
+    /// To be inlined, for the reason that [`Embedder::begin`] has.
+    #[inline(always)]
     pub(crate) fn of<C: ContextObject>(
         vm: &mut EbpfVm<C>,
         config: &Config,
         layout: FrameLayout,
     ) -> Option<Self> {
-        // The interpreter uses the mapping that was active when the VM was made.
-        let mapping = vm.context().active_mapping_ptr();
-        let FrameLayout::Fixed { size, stride } = layout else {
-            return Some(Self {
-                mapping,
-                stack: None,
-                frames: Frames::Manual,
-            });
-        };
-        let (size, stride) = (u64::from(size), u64::from(stride));
         let mut memory = Self {
-            mapping,
+            // The interpreter uses the mapping that was active when the VM was made.
+            mapping: vm.context().active_mapping_ptr(),
+            layout,
             stack: None,
-            frames: Frames::Fixed {
-                host: 0,
-                size,
-                stride,
-            },
         };
-        if config.enable_address_translation {
+        if let FrameLayout::Fixed { size, stride } = layout
+            && config.enable_address_translation
+        {
+            let (size, stride) = (u64::from(size), u64::from(stride));
             let expected = ebpf::MM_STACK_START.checked_add(size)?;
             if vm.registers[usize::from(FRAME_POINTER)] != expected {
                 return None;
             }
-            let stack = Stack::find(memory.mapping(), config, size, stride)?;
-            let host = stack.host;
-            memory.frames = Frames::Fixed { host, size, stride };
-            memory.stack = Some(stack);
+            memory.stack = Some(Stack::find(memory.mapping(), config, size, stride)?);
         }
         Some(memory)
+    }
+
+    /// How compiled code is to keep its frames.
+    #[inline(always)]
+    pub(crate) fn frames(&self) -> Frames {
+        match self.layout {
+            FrameLayout::Fixed { size, stride } => Frames::Fixed {
+                host: self.stack.map_or(0, |stack| stack.host),
+                size: size.into(),
+                stride: stride.into(),
+            },
+            FrameLayout::Manual => Frames::Manual,
+        }
     }
 
     fn mapping(&self) -> &MemoryMapping {
@@ -96,7 +99,7 @@ pub(crate) struct Embedder<'a, 'vm, C: ContextObject> {
     config: &'a Config,
     syscalls: &'a [BuiltinFunction<C>],
     memory_operations: &'a [Option<MemoryOperation>],
-    memory: &'a EntryMemory,
+    memory: EntryMemory,
     /// The meter when `vm.due_insn_count` was 0 last.
     start: i64,
     /// `Config::enable_instruction_meter`
@@ -117,7 +120,7 @@ impl<'a, 'vm, C: ContextObject> Embedder<'a, 'vm, C> {
         executable: &'a Executable<C>,
         config: &'a Config,
         program: &'a CompiledProgram<C>,
-        memory: &'a EntryMemory,
+        memory: EntryMemory,
     ) -> Self {
         vm.registers[11] = executable.get_entrypoint_instruction_offset() as u64;
         let initial = vm.context().get_remaining();
@@ -350,12 +353,12 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
 
     #[inline]
     fn stack_is_intact(&mut self) -> bool {
-        let (Some(stack), Frames::Fixed { size, stride, .. }) =
-            (&self.memory.stack, self.memory.frames)
+        let (Some(stack), FrameLayout::Fixed { size, stride }) =
+            (&self.memory.stack, self.memory.layout)
         else {
             return true;
         };
-        stack.is_intact(self.mapping(), self.config, size, stride)
+        stack.is_intact(self.mapping(), self.config, size.into(), stride.into())
     }
 }
 

@@ -64,8 +64,8 @@ impl<C: ContextObject> CompiledProgram<C> {
         }
         let memory = EntryMemory::of(vm, config, self.code.frames)?;
         let initial = match native_stack::is_left(self.native_stack) {
-            true => self.run(vm, executable, config, &memory),
-            false => self.run_elsewhere(vm, executable, config, &memory)?,
+            true => self.run(vm, executable, config, memory),
+            false => self.run_elsewhere(vm, executable, config, memory)?,
         };
 
         let count = if config.enable_instruction_meter {
@@ -96,7 +96,7 @@ impl<C: ContextObject> CompiledProgram<C> {
         vm: &mut EbpfVm<C>,
         executable: &Executable<C>,
         config: &Config,
-        memory: &EntryMemory,
+        memory: EntryMemory,
     ) -> Option<u64> {
         if self.native_stack > MAX_NATIVE_STACK {
             return None;
@@ -113,14 +113,14 @@ impl<C: ContextObject> CompiledProgram<C> {
         vm: &mut EbpfVm<C>,
         executable: &Executable<C>,
         config: &Config,
-        memory: &EntryMemory,
+        memory: EntryMemory,
     ) -> u64 {
         let embedder = Embedder::begin(vm, executable, config, self, memory);
         let initial = embedder.initial();
         let entry = Entry {
             registers: embedder.entry_registers(),
             meter: embedder.meter(),
-            frames: memory.frames,
+            frames: memory.frames(),
             // Where no depth is allowed the first call fails all the same.
             max_call_depth: config.max_call_depth.max(1) as u64,
         };

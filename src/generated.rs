@@ -11,7 +11,12 @@ use {
         native_names::Symbols,
     },
     cranelift_codegen::isa::TargetIsa,
-    sbpf_lowering::{decode::Program, dialect::Dialect, function::Sites, hidden::Key},
+    sbpf_lowering::{
+        decode::Program,
+        dialect::Dialect,
+        function::{Analysis, Sites},
+        hidden::Key,
+    },
     sbpf_runtime::site::{AccessSite, CallSite},
     solana_sbpf::{elf::Executable, vm::ContextObject},
     std::io,
@@ -115,20 +120,34 @@ impl GeneratedCode {
     }
 }
 
+/// The analyses of `program`, and what is left to chance, as `options` have code for a machine; without one,
+/// nothing is hidden.
+///
+/// # Errors
+/// When it can't be compiled.
+pub(crate) fn analysed<'p>(
+    program: &'p Program<'p>,
+    options: &CompileOptions,
+    isa: Option<&dyn TargetIsa>,
+) -> Result<(Analysis<'p>, Diversity), CompileError> {
+    let mut analysis = sbpf_lowering::analyse(program)?;
+    let diversity = Diversity::new(options, program.dialect.padding_rate)?;
+    if isa.is_some_and(|isa| isa::hides_constants(isa, &program.dialect)) {
+        analysis.hide_constants(diversity.key());
+    }
+    if options.guard_speculation {
+        analysis.guard_speculation();
+    }
+    Ok((analysis, diversity))
+}
+
 /// Generates the code of `program`.
 pub(crate) fn generate(
     program: &Program<'_>,
     options: &CompileOptions,
     isa: &dyn TargetIsa,
 ) -> Result<GeneratedCode, CompileError> {
-    let mut analysis = sbpf_lowering::analyse(program)?;
-    let mut diversity = Diversity::new(options, program.dialect.padding_rate)?;
-    if isa::hides_constants(isa, &program.dialect) {
-        analysis.hide_constants(diversity.key());
-    }
-    if options.guard_speculation {
-        analysis.guard_speculation();
-    }
+    let (analysis, mut diversity) = analysed(program, options, Some(isa))?;
     let emitted = emit::emit(&analysis, isa, options, &mut diversity)?;
     // Generated code has checked a pc against the text's length when it looks it up.
     let length = if analysis.has_indirect_calls() {

@@ -94,14 +94,7 @@ impl<C: ContextObject> CompiledProgram<C> {
         let found = (&code, origin);
         let cache = &options.cache;
         cache.remember_source(executable, options, &machine, found);
-        Ok(Self {
-            native_stack: native_stack(executable, &code),
-            memory_operations: memory_syscalls::operations(executable, &options.memory_syscalls),
-            code,
-            syscalls,
-            identity: Identity::of(executable),
-            origin,
-        })
+        Ok(Self::with(executable, code, syscalls, origin, options))
     }
 
     /// Prepares `executable` so that each of its functions is compiled when it is called first.
@@ -141,14 +134,7 @@ impl<C: ContextObject> CompiledProgram<C> {
                 (Arc::new(code), CodeOrigin::Compiled)
             }
         };
-        Ok(Self {
-            native_stack: native_stack(executable, &code),
-            memory_operations: memory_syscalls::operations(executable, &options.memory_syscalls),
-            code,
-            syscalls,
-            identity: Identity::of(executable),
-            origin,
-        })
+        Ok(Self::with(executable, code, syscalls, origin, options))
     }
 
     /// Whether functions are compiled when they are called first: [`Self::compile_lazily`].
@@ -184,14 +170,22 @@ impl<C: ContextObject> CompiledProgram<C> {
         options: &CompileOptions,
     ) -> Self {
         let syscalls = config::registered_syscalls(executable);
+        let syscalls = syscalls.into_iter().map(|(.., function)| function);
+        Self::with(executable, code, syscalls.collect(), origin, options)
+    }
+
+    fn with(
+        executable: &Executable<C>,
+        code: Arc<Code>,
+        syscalls: Vec<BuiltinFunction<C>>,
+        origin: CodeOrigin,
+        options: &CompileOptions,
+    ) -> Self {
         Self {
             native_stack: native_stack(executable, &code),
             memory_operations: memory_syscalls::operations(executable, &options.memory_syscalls),
             code,
-            syscalls: syscalls
-                .into_iter()
-                .map(|(.., function)| function)
-                .collect(),
+            syscalls,
             identity: Identity::of(executable),
             origin,
         }

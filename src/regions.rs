@@ -56,15 +56,19 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// The stack with frames of `size` bytes, `stride` times as far apart in virtual memory, if there is one.
-    #[inline]
+    /// The stack with frames of `size` bytes, `stride` times as far apart in virtual memory, if there is one and
+    /// the mapping finds all of its frames (see [`within_area`]).
+    #[inline(always)]
     pub(crate) fn find(
         mapping: &MemoryMapping,
         config: &Config,
         size: u64,
         stride: u64,
     ) -> Option<Self> {
-        let needed = config.stack_frame_size.checked_mul(config.max_call_depth)?;
+        let needed = config.stack_frame_size.checked_mul(config.max_call_depth)? as u64;
+        if needed.checked_mul(stride)? > ebpf::MM_REGION_SIZE {
+            return None;
+        }
         let regions = compat::regions(mapping);
         let index = regions.iter().position(is_at_stack)?;
         let region = &regions[index];
@@ -73,7 +77,8 @@ impl Stack {
             host: compat::host_address(region),
             length: compat::length(region),
         };
-        (stack.length >= needed as u64 && stack.is(region, size, stride)).then_some(stack)
+        let is_usable = stack.length >= needed && stack.difference(region, size, stride) == 0;
+        is_usable.then_some(stack)
     }
 
     /// Whether frames still are where they were.
@@ -86,12 +91,13 @@ impl Stack {
         stride: u64,
     ) -> bool {
         let region = compat::regions(mapping).get(self.index);
-        region.is_some_and(|region| is_at_stack(region) && self.is(region, size, stride))
+        region.is_some_and(|region| self.difference(region, size, stride) == 0)
             || self.is_elsewhere(mapping, config, size, stride)
     }
 
     /// [`Self::is_intact`] where the region has another place or length.
     #[cold]
+    #[inline(never)]
     fn is_elsewhere(
         &self,
         mapping: &MemoryMapping,
@@ -102,13 +108,17 @@ impl Stack {
         Self::find(mapping, config, size, stride).is_some_and(|stack| stack.host == self.host)
     }
 
+    /// 0 if and only if this is the region as frames need it. As [`KnownRegion::difference`], it has no branches.
     #[inline]
-    fn is(&self, region: &MemoryRegion, size: u64, stride: u64) -> bool {
-        let gap = if stride == 2 { size } else { 0 };
-        compat::host_address(region) == self.host
-            && compat::length(region) == self.length
-            && compat::gap_size(region) == gap
-            && compat::is_writable(region)
+    fn difference(&self, region: &MemoryRegion, size: u64, stride: u64) -> u64 {
+        let known = KnownRegion {
+            start: ebpf::MM_STACK_START,
+            host: self.host,
+            length: self.length,
+            gap: if stride == 2 { size } else { 0 },
+            is_writable: true,
+        };
+        known.difference(region)
     }
 }
 
@@ -117,10 +127,16 @@ fn is_at_stack(region: &MemoryRegion) -> bool {
     region.vm_addr_range().start == ebpf::MM_STACK_START
 }
 
-/// The part of a region around `address` that is contiguous in host and virtual memory: all of
-/// it, or one frame of a stack with gaps (`MemoryRegion::vm_to_host_buffer`).
+/// The part of a region around `address` that is contiguous in host and virtual memory, and that the mapping
+/// finds by any address in it: see [`unbroken`] and [`within_area`].
 #[inline]
 pub(crate) fn contiguous(region: &MemoryRegion, address: u64) -> Option<Range> {
+    unbroken(region, address).map(|range| within_area(range, address))
+}
+
+/// All of a region, or one frame of a stack with gaps (`MemoryRegion::vm_to_host_buffer`).
+#[inline]
+fn unbroken(region: &MemoryRegion, address: u64) -> Option<Range> {
     let start = region.vm_addr_range().start;
     let (length, host) = (compat::length(region), compat::host_address(region));
     let writable = compat::is_writable(region);
@@ -148,4 +164,64 @@ pub(crate) fn contiguous(region: &MemoryRegion, address: u64) -> Option<Range> {
         host: host.wrapping_add(behind),
         writable,
     })
+}
+
+/// The part of a range in the same area of 4 GiB as `address`, which is in the range.
+///
+/// An aligned mapping finds a region by the upper half of an address (`AlignedMemoryMapping::find_region`): by
+/// that of its start, so what reaches into the next area is accessed only along with what is before it.
+#[inline]
+fn within_area(range: Range, address: u64) -> Range {
+    let area = address & !(ebpf::MM_REGION_SIZE - 1);
+    let start = range.start.max(area);
+    let before = start - range.start;
+    Range {
+        start,
+        length: range
+            .length
+            .saturating_sub(before)
+            .min(ebpf::MM_REGION_SIZE - (start - area)),
+        host: range.host.wrapping_add(before),
+        writable: range.writable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use {super::*, solana_sbpf::program::SBPFVersion, std::ptr};
+
+    /// A stack of `length` bytes that nobody accesses.
+    fn has_stack(length: usize, config: &Config, gaps: bool) -> bool {
+        let size = config.stack_frame_size as u64;
+        let memory = ptr::slice_from_raw_parts_mut(ptr::dangling_mut::<u8>(), length);
+        let region = match gaps {
+            true => MemoryRegion::new_gapped(memory, ebpf::MM_STACK_START, size),
+            false => MemoryRegion::new(memory, ebpf::MM_STACK_START),
+        };
+        // SAFETY: nothing is accessed.
+        let mapping = unsafe { MemoryMapping::new(vec![region], config, SBPFVersion::V0) };
+        let stride = if gaps { 2 } else { 1 };
+        Stack::find(&mapping.expect("one region"), config, size, stride).is_some()
+    }
+
+    #[test]
+    fn frames_are_in_one_area() {
+        for (max_call_depth, gaps, is_found) in [
+            (4, false, true),
+            (5, false, false),
+            (2, true, true),
+            (3, true, false),
+        ] {
+            let config = Config {
+                stack_frame_size: 1 << 30,
+                max_call_depth,
+                ..Config::default()
+            };
+            assert_eq!(
+                has_stack(5 << 30, &config, gaps),
+                is_found,
+                "{max_call_depth} {gaps}"
+            );
+        }
+    }
 }

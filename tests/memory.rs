@@ -325,3 +325,83 @@ fn read_only_and_empty_regions() {
         });
     }
 }
+
+/// Programs that go from r1 over a few words: all of them off one base, field by field with decisions in between,
+/// turn by turn up and down, and as a copy that counts.
+const WALKS: [&str; 6] = [
+    "ldxdw r0, [r1+0]
+     ldxdw r2, [r1+16]
+     ldxb r3, [r1+31]
+     stxdw [r1+8], r2
+     exit",
+    "ldxdw r0, [r1+24]
+     ldxdw r2, [r1+0]
+     exit",
+    "ldxdw r0, [r1+0]
+     jeq r0, 0, end
+     ldxdw r2, [r1+8]
+     jeq r2, 0, end
+     ldxw r3, [r1+24]
+     add64 r0, r3
+     end:
+     exit",
+    "mov64 r3, 5
+     again:
+     ldxdw r2, [r1+0]
+     add64 r0, r2
+     add64 r1, 8
+     add64 r3, -1
+     jne r3, 0, again
+     exit",
+    "mov64 r3, 5
+     again:
+     stxh [r1+0], r3
+     jeq r3, 7, skipped
+     ldxb r2, [r1+1]
+     skipped:
+     add64 r0, r2
+     add64 r1, -4
+     add64 r3, -1
+     jne r3, 0, again
+     exit",
+    "mov64 r3, 0
+     mov64 r4, 3
+     lsh64 r4, 32
+     again:
+     ldxb r2, [r1+0]
+     stxb [r4+0], r2
+     add64 r1, 1
+     add64 r4, 1
+     add64 r3, 1
+     jlt r3, 24, again
+     exit",
+];
+
+/// A region that reaches into the next area of 4 GiB: an aligned mapping finds it there by no address, but an
+/// access that starts before may end there.
+#[test]
+fn regions_that_cross_areas() {
+    let boundary = 5 << 32;
+    for version in SBPFVersion::ALL {
+        for (aligned, is_followed) in [(true, false), (true, true), (false, false)] {
+            for walk in WALKS {
+                let case = Case::assembly(*version, format!("entrypoint:\n{walk}"))
+                    .configure(|config| config.aligned_memory_mapping = aligned)
+                    .memory(|layout| {
+                        let crossing = RegionSpec::writable(boundary - 64, pattern(3, 128));
+                        let layout = layout.without(MM_INPUT_START).with(crossing);
+                        match is_followed {
+                            true => layout.with(RegionSpec::writable(boundary, pattern(4, 32))),
+                            false => layout,
+                        }
+                    });
+                let starts = (-80..=80).step_by(4).chain(-9..=9);
+                case.check_registers(
+                    starts.map(|distance: i64| {
+                        vec![(1, u64::wrapping_add_signed(boundary, distance))]
+                    }),
+                );
+            }
+        }
+    }
+}

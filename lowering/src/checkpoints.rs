@@ -1,8 +1,9 @@
 //! Where a unit looks at the meter, and where it pays.
 //!
-//! **Checkpoints** are the entry of a unit, the blocks at which loops close, and those behind calls,
-//! which spend from the same meter. Between them control flow is acyclic. So if the meter covers
-//! the longest way from a checkpoint to the next ones, no block in between has to look; if it does
+//! **Checkpoints** are the entry of a unit, the blocks at which loops close, those behind calls, which
+//! spend from the same meter, and blocks to which the way from the last one would be longer than
+//! `LONGEST_WAY`, so that no more is left to the interpreter. Between them control flow is acyclic. So if the
+//! meter covers the longest way from a checkpoint to the next ones, no block in between has to look; if it does
 //! not, the interpreter goes on from the checkpoint and runs out, or gets by, on its way.
 //!
 //! That also bounds how far a program goes on when an access has taken the stack from under frames of

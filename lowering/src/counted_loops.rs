@@ -10,7 +10,7 @@ use {
         accesses::{Accesses, After, Group},
         cfg::{BlockId, Graph},
         dialect::Dialect,
-        inlining::{Growth, computes},
+        inlining::Growth,
         insn::{Arithmetic, Condition, Insn, Operand, Operation, Width},
     },
     sbpf_runtime::abi::REGISTERS,
@@ -139,7 +139,7 @@ fn find(graph: &Graph, dialect: &Dialect, id: BlockId) -> Option<CountedLoop> {
             insn.operation,
             Operation::Load { .. } | Operation::Store { .. }
         );
-        if !moves && !computes(insn) {
+        if !moves && !insn.is_pure() {
             return None;
         }
         if let Some(number) = accesses.group_of[index]

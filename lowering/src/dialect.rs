@@ -68,7 +68,8 @@ impl ConformanceGroups {
 
 /// The instruction set and the limits that a program is compiled for.
 ///
-/// Each field but one is a predicate of `SBPFVersion` or a field of `Config` in `solana-sbpf`.
+/// Each field but `standard` and `direct_functions` is a predicate of `SBPFVersion` or a field of `Config` in
+/// `solana-sbpf`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialect {
     /// The instruction set is that of RFC 9669, restricted to these groups; what differs between

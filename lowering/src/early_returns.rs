@@ -19,7 +19,7 @@ use {
     crate::{
         cfg::{BlockId, Graph},
         function::{FunctionCx, Position},
-        inlining::{Growth, LONGEST, body, computes, written},
+        inlining::{Growth, LONGEST, body, written},
         insn::{Insn, Operation},
         liveness::SAVED,
         role::Role,
@@ -56,7 +56,7 @@ impl EarlyReturn {
         let is_short = early.cost(graph) <= LONGEST
             && returns(graph, exit)
             && [start, exit].into_iter().all(|block| {
-                body(graph, block).all(|(_, insn)| computes(insn) && !names_frame(insn))
+                body(graph, block).all(|(_, insn)| insn.is_pure() && !names_frame(insn))
             });
         is_short.then_some(early)
     }

@@ -114,7 +114,7 @@ pub struct Facts {
 pub enum FunctionName {
     /// The way in, from the host.
     Entry,
-    /// Looks up the second level of the region cache, preserving all registers.
+    /// Looks further for a range than a check does, see `access`, preserving all registers.
     Access,
     /// Calls [`sbpf_runtime::abi::Context::access`], preserving all registers.
     AccessSlow,

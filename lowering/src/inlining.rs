@@ -65,23 +65,12 @@ fn is_short(graph: &Graph, units: &Units, callee: BlockId) -> bool {
     block.cost <= LONGEST
         && unit.is_some_and(|unit| unit.blocks.len() == 1)
         && graph.ending(callee) == Some(Operation::Exit)
-        && body(graph, callee).all(|(_, insn)| computes(insn))
+        && body(graph, callee).all(|(_, insn)| insn.is_pure())
 }
 
 /// The instructions of a block without its terminator.
 pub(crate) fn body(graph: &Graph, block: BlockId) -> impl Iterator<Item = (u32, &Insn)> {
     graph.insns(block).filter(|(_, insn)| !insn.ends_block())
-}
-
-/// Whether an instruction only computes a register, and can't fail.
-pub(crate) fn computes(insn: &Insn) -> bool {
-    matches!(
-        insn.operation,
-        Operation::Arithmetic(..)
-            | Operation::DivideTotally(..)
-            | Operation::MoveSigned { .. }
-            | Operation::ByteOrder { .. }
-    )
 }
 
 /// What an inlined function leaves changed in its caller.

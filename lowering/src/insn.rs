@@ -196,7 +196,7 @@ impl Insn {
         )
     }
 
-    /// Whether it has no effect but on its destination register, whatever the operands.
+    /// Whether it only computes a register, and can't fail.
     pub fn is_pure(&self) -> bool {
         matches!(
             self.operation,

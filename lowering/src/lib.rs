@@ -3,10 +3,12 @@
 //! Data flows one way, and each stage is a module:
 //!
 //! bytes → [`decode`] → [`cfg`](mod@cfg) (blocks, costs) → [`units`] (what becomes a function) →
-//! [`liveness`] → [`checkpoints`] (where the budget is checked) → [`function`] (CLIF).
+//! `inlining`, `early_returns`, `counted_loops` → [`liveness`] → `homes` (which registers are passed) →
+//! [`checkpoints`] (where the budget is checked), [`accesses`] and [`sharing`] (what is checked of memory) →
+//! [`function`] (CLIF).
 //!
-//! Semantics are in small files by family: `alu`, `div`, `memory`, `jump`, `call`; what the
-//! machine adds to them in `meter` and `exception`. Nothing here depends on `solana-sbpf`: its
+//! Semantics are in small files by family: `alu`, `shifts`, `div`, `memory`, `atomic`, `jump`, `call`,
+//! `syscall`; what the machine adds to them in `meter`, `translation` and `exception`. Nothing here depends on `solana-sbpf`: its
 //! versions arrive as a [`dialect::Dialect`].
 #![forbid(unsafe_code)]
 

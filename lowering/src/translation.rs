@@ -1,19 +1,20 @@
 //! The address-translation blocks.
 //!
-//! The ladder, cheapest first:
+//! The ladder; accesses that are checked before a loop (`counted_turns`) need none of it:
 //!
 //! 1. `[r10 + constant]` inside of the frame:
 //!    `-frame_size <= offset && offset + size <= 0`. The frame's host address is at hand and its
 //!    whole extent was verified when the program was entered: no check.
-//! 2. In a loop in which nothing is called, `address + bias < limit` with bias and limit in SSA
+//! 2. A group that an earlier check covers (`sharing`): the host address which that has left, if any.
+//! 3. In a loop in which nothing is called, `address + bias < limit` with bias and limit in SSA
 //!    values that the group keeps from turn to turn. Where they don't fit, the next rung fills them.
-//! 3. A group of accesses off one base: `address - start < limit`, with the slot of the region cache
-//!    that the address selects, or that the check has found last, and its limit for the span, rounded up; for a wide span
-//!    `address - start < length && address - start + span <= length`. The accesses need no check of
+//! 4. A group of accesses off one base: `address - start < limit`, with the slot of the region cache
+//!    that the address selects, or that the check has found last, and its limit for the span, rounded up;
+//!    for a wide span `address - start < length && address - start + span <= length`. The accesses need no check of
 //!    their own.
-//! 4. A group that an earlier check covers (`sharing`): the host address which that has left.
-//! 5. The access callback: it finds the region in the mapping and fills the cache.
-//! 6. The interpreter, which executes the stretch with the mapping's own load and store: handlers,
+//! 5. A function out of line (`access`): frames of a stack with gaps, and the second level of the cache.
+//! 6. The access callback: it finds the region in the mapping and fills the cache.
+//! 7. The interpreter, which executes the stretch with the mapping's own load and store: handlers,
 //!    accesses across regions and every access violation.
 
 use {

@@ -3,8 +3,8 @@
 //! Functions of sBPF may jump into each other, fall through into the next one and be entered at
 //! any of several places. A **unit** is what has a single entry: a block and all blocks that it
 //! dominates, when every function start hangs off one virtual root. Jumps between units are tail
-//! calls. So each block belongs to exactly one unit, whatever the program does, and no code is
-//! generated twice.
+//! calls. So each block belongs to exactly one unit, whatever the program does; what is generated twice
+//! all the same, as functions that are inlined, is bounded.
 //!
 //! Units are bounded in size, since register allocation is superlinear in it: where a unit would
 //! be larger, subtrees of the dominator tree are cut off as units of their own.

@@ -29,7 +29,7 @@ pub const TRANSLATION_SHIFT: u32 = 6;
 /// Log2 of the size of a [`Slot`], which scales its number to its byte offset.
 pub const SLOT_SIZE_SHIFT: u32 = TRANSLATION_SHIFT + 1;
 
-/// Log2 of the sizes that [`Translation::limits`] has a limit for.
+/// How many sizes [`Translation::limits`] has a limit for: 1 << n bytes for each n below this.
 pub const LIMITS: usize = 6;
 
 /// Log2 of the size of an [`AccessSite`].
@@ -167,8 +167,8 @@ pub struct Context {
     pub frame_limit: u64,
     /// The pc of the last `exit` executed in a function that can be the outermost one; hidden.
     pub exit_pc: u64,
-    /// Registers in transit: into a callback and out of it, out of a function (r1 to r5), and
-    /// the state in which compiled code was left for good.
+    /// Registers in transit: into a callback and out of it, r0 to r5 also into functions and out of them where
+    /// they are at home here, and the state in which compiled code was left for good.
     pub registers: [u64; REGISTERS],
     /// What hides constants that the program chose; 0 if nothing is hidden.
     ///

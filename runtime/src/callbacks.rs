@@ -1,7 +1,7 @@
 //! The functions that generated code calls.
 //!
 //! Each is instantiated for one embedder. None lets a panic cross generated code, which has no
-//! unwind tables: the payload is kept, compiled code is left, and the panic goes on outside.
+//! unwind tables but those for gdb: the payload is kept, compiled code is left, and the panic goes on outside.
 
 use {
     crate::{

@@ -140,7 +140,7 @@ pub(crate) struct RunArguments {
     /// List the bundled samples
     #[arg(long, conflicts_with_all = [
         "program", "dialect", "section", "mem", "map", "sample", "heap", "budget", "engine",
-        "unaligned_mapping", "cache", "seed", "guard_speculation", "native_names", "repeat", "quiet",
+        "unaligned_mapping", "cache", "lazy", "seed", "guard_speculation", "native_names", "repeat", "quiet",
         "trace", "profile", "profile_json",
     ])]
     list_samples: bool,

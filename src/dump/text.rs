@@ -4,7 +4,7 @@
 use super::assembly;
 use {
     super::{DumpError, DumpOptions, Stage, listing, select},
-    crate::{CompileError, CompileOptions, diversity::Diversity, functions, isa},
+    crate::{CompileOptions, functions, generated::analysed, isa},
     cranelift_codegen::{Context, isa::OwnedTargetIsa},
     cranelift_frontend::FunctionBuilderContext,
     sbpf_lowering::{
@@ -28,23 +28,13 @@ pub(super) fn write(
     if options.stages.contains(&Stage::Assembly) && cfg!(not(feature = "disassembly")) {
         return Err(DumpError::NoDisassembler);
     }
-    let mut analysis = sbpf_lowering::analyse(program).map_err(CompileError::from)?;
     let isa = isa(options)?;
     // A dump is to be compared with another one.
     let compile = CompileOptions {
         seed: options.compile.seed.or(Some(0)),
         ..options.compile.clone()
     };
-    let diversity = Diversity::new(&compile, program.dialect.padding_rate)?;
-    if isa
-        .as_ref()
-        .is_some_and(|isa| isa::hides_constants(&**isa, &program.dialect))
-    {
-        analysis.hide_constants(diversity.key());
-    }
-    if compile.guard_speculation {
-        analysis.guard_speculation();
-    }
+    let (mut analysis, _) = analysed(program, &compile, isa.as_deref())?;
     if options.lazy {
         analysis.link_by_table(|_| {});
     }

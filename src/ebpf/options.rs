@@ -20,7 +20,8 @@ pub struct Options {
     /// Values of the platform's variables by number, for constants that name them
     /// (`lddw` with source 3).
     pub variables: BTreeMap<i32, u64>,
-    /// How it is compiled.
+    /// How it is compiled. [`CompileOptions::cache`] and [`CompileOptions::memory_syscalls`] have no effect: code of
+    /// standard eBPF is not stored, and helpers are always called.
     pub compile: CompileOptions,
 }
 

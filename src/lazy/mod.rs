@@ -19,7 +19,8 @@ mod turns_model;
 
 use {
     crate::{
-        CompileError, CompileOptions, CompileStatistics, code::Code, diversity::Diversity, isa,
+        CompileError, CompileOptions, CompileStatistics, code::Code, diversity::Diversity,
+        generated::analysed,
     },
     batch::{Batch, Tools},
     cranelift_codegen::isa::OwnedTargetIsa,
@@ -96,14 +97,7 @@ pub(crate) fn begin(
     options: &CompileOptions,
     isa: OwnedTargetIsa,
 ) -> Result<Code, CompileError> {
-    let mut analysis = sbpf_lowering::analyse(program)?;
-    let mut diversity = Diversity::new(options, program.dialect.padding_rate)?;
-    if isa::hides_constants(&*isa, &program.dialect) {
-        analysis.hide_constants(diversity.key());
-    }
-    if options.guard_speculation {
-        analysis.guard_speculation();
-    }
+    let (mut analysis, mut diversity) = analysed(program, options, Some(&*isa))?;
     let entries: HashMap<_, _> = analysis.indirect_entries().into_iter().collect();
     let is_hidden = analysis.key.is_some();
     analysis.link_by_table(|units| {

@@ -33,8 +33,10 @@ Examples:
 The version must be the one that the host uses; `cargo tree -i solana-sbpf` shows it. The real
 crate's source is taken from cargo's registry, where cargo puts it if it is not there yet.
 
-At run time SBPF_CRANELIFT_ENGINE=hand-written|interpreter|cranelift chooses the engine, and
-SBPF_CRANELIFT_STATISTICS=stderr prints at exit what was compiled and where it ran.
+At run time SBPF_CRANELIFT_ENGINE=hand-written|interpreter|cranelift chooses the engine,
+SBPF_CRANELIFT_COMPILE=lazy|lazy-functions|eager|tiered when it compiles, SBPF_CRANELIFT_CACHE=DIR
+keeps code for other processes, and SBPF_CRANELIFT_STATISTICS=stderr prints at exit what was
+compiled and where it ran.
 
 Exit status:
   0  the crate was written, or --check found it in use

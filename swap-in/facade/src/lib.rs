@@ -1,7 +1,7 @@
 //! `solana-sbpf`, with sbpf-cranelift behind it.
 //!
-//! Everything is the real crate's own, but for three things that are wrapped:
-//! [`elf::Executable`], [`vm::EbpfVm`] and [`assembler::assemble`]. Through them programs are
+//! Everything is the real crate's own, but for four things that are wrapped:
+//! [`elf::Executable`], [`vm::EbpfVm`], [`assembler::assemble`] and `program::JitProgram`. Through them programs are
 //! compiled and run by Cranelift; results, errors, instruction counts, final pcs and memory are
 //! those of the interpreter.
 //!

@@ -76,6 +76,25 @@ fn second_half_of_lddw_as_target() {
             .unverified()
             .interpreter_only("it has no code for the second half")
             .check();
+
+        // What follows is reached from both, and begins with a branch over a move.
+        for half in [0, ADD64_IMM] {
+            for first in [0, 1, 2] {
+                let mut text = Text::new(*version);
+                text.push(JEQ64_IMM, 4, 0, first, 0);
+                text.push(LD_DW_IMM, 2, 0, 0, 1).push(half, 0, 0, 0, 5);
+                text.push(JGT64_IMM, 0, 0, 1, 7).copy(3, 1);
+                text.push(ADD64_IMM, 0, 0, 0, 3);
+                text.push(JLT64_IMM, 0, 0, -5, 20).exit();
+                for turns in [0, 1] {
+                    Case::text(&text, &[])
+                        .register(4, turns)
+                        .unverified()
+                        .interpreter_only("it has no code for the second half")
+                        .check();
+                }
+            }
+        }
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) fn skipped_move(
         && !graph.counted_loops.contains_key(&branching)
         && skipped != unit.entry
         && skipped != target
+        // Lowered right behind the branch, unless another block begins in the middle of one of its instructions.
+        && skipped.index() == branching.index() + 1
         && block.cost == 1
         && block.successors == [Some(target), None]
         && edges(skipped) == Some(1)

@@ -56,6 +56,11 @@ impl Learnt {
         }
     }
 
+    /// Bytes of memory that this takes beside itself.
+    pub(crate) fn size(&self) -> usize {
+        self.hints.as_deref().map_or(0, size_of_val)
+    }
+
     /// Whether checks have hints.
     #[inline]
     pub(crate) fn has_hints(&self) -> bool {

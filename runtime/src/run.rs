@@ -115,6 +115,7 @@ impl Image {
             + size_of_val(self.entries.as_slice())
             + size_of_val(self.accesses.as_slice())
             + size_of_val(self.calls.as_slice())
+            + self.learnt.size()
     }
 }
 

@@ -53,7 +53,7 @@ impl EntryMemory {
         layout: FrameLayout,
     ) -> Option<Self> {
         let mut memory = Self {
-            // The interpreter uses the mapping that was active when the VM was made.
+            // The interpreter uses the one that was active when the VM was made, which is to be the same.
             mapping: vm.context().active_mapping_ptr(),
             layout,
             stack: None,
@@ -327,6 +327,7 @@ impl<C: ContextObject> Host for Embedder<'_, '_, C> {
             self.start = meter_for(self.vm.previous_instruction_meter);
         }
         self.vm.due_insn_count = 0;
+        set_result(&mut self.vm.program_result, 0);
         Some(self.meter())
     }
 

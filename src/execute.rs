@@ -32,6 +32,10 @@ impl<C: ContextObject> CompiledProgram<C> {
     /// another one the interpreter runs, as it does where compiled code's assumptions about the
     /// stack region do not hold, and where the system has no memory for the native stack.
     ///
+    /// The mapping that is active has to be the one that was when `vm` was made, as in all hosts: the interpreter
+    /// keeps that one. A syscall with an adapter of its own must leave `vm.call_depth` alone, and without a meter it
+    /// finds no count in `vm.due_insn_count`.
+    ///
     /// # Panics
     /// If a syscall panics, as the interpreter does.
     pub fn execute(&self, vm: &mut EbpfVm<C>, executable: &Executable<C>) -> (u64, ProgramResult) {

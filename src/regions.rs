@@ -57,7 +57,7 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// The stack with frames of `size` bytes, `stride` times as far apart in virtual memory, if there is one and
-    /// the mapping finds all of its frames (see [`within_area`]).
+    /// the mapping finds all of its frames (see [`contiguous`]).
     #[inline(always)]
     pub(crate) fn find(
         mapping: &MemoryMapping,
@@ -127,11 +127,20 @@ fn is_at_stack(region: &MemoryRegion) -> bool {
     region.vm_addr_range().start == ebpf::MM_STACK_START
 }
 
-/// The part of a region around `address` that is contiguous in host and virtual memory, and that the mapping
-/// finds by any address in it: see [`unbroken`] and [`within_area`].
+/// The part of a region around `address` that is contiguous in host and virtual memory, as far as every kind of
+/// mapping finds the region by any address in it.
+///
+/// An aligned mapping finds a region by the upper half of addresses (`AlignedMemoryMapping::find_region`), so by
+/// none beyond the area of 4 GiB in which the region starts. At the last address of all an unaligned mapping may
+/// find another region, since ends are saturated. Accesses there are left to the mapping.
 #[inline]
 pub(crate) fn contiguous(region: &MemoryRegion, address: u64) -> Option<Range> {
-    unbroken(region, address).map(|range| within_area(range, address))
+    let range = unbroken(region, address)?;
+    let last_of_area = region.vm_addr_range().start | (ebpf::MM_REGION_SIZE - 1);
+    (address <= last_of_area).then(|| Range {
+        length: range.length.min(last_of_area - range.start),
+        ..range
+    })
 }
 
 /// All of a region, or one frame of a stack with gaps (`MemoryRegion::vm_to_host_buffer`).
@@ -164,26 +173,6 @@ fn unbroken(region: &MemoryRegion, address: u64) -> Option<Range> {
         host: host.wrapping_add(behind),
         writable,
     })
-}
-
-/// The part of a range in the same area of 4 GiB as `address`, which is in the range.
-///
-/// An aligned mapping finds a region by the upper half of an address (`AlignedMemoryMapping::find_region`): by
-/// that of its start, so what reaches into the next area is accessed only along with what is before it.
-#[inline]
-fn within_area(range: Range, address: u64) -> Range {
-    let area = address & !(ebpf::MM_REGION_SIZE - 1);
-    let start = range.start.max(area);
-    let before = start - range.start;
-    Range {
-        start,
-        length: range
-            .length
-            .saturating_sub(before)
-            .min(ebpf::MM_REGION_SIZE - (start - area)),
-        host: range.host.wrapping_add(before),
-        writable: range.writable,
-    }
 }
 
 #[cfg(test)]

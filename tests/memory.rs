@@ -405,3 +405,36 @@ fn regions_that_cross_areas() {
         }
     }
 }
+
+/// A region that ends at the last address of all, where another one may start: ends are saturated.
+#[test]
+fn the_last_address() {
+    for version in UNALIGNED_VERSIONS {
+        for (first, second) in [(-50, 0), (0, -50), (-3, 0), (-99, -7)] {
+            for size in Size::ALL {
+                for length in [None, Some(0), Some(1), Some(8)] {
+                    let mut text = Text::new(version);
+                    text.constant(6, u64::MAX);
+                    for register in [1, 3] {
+                        text.load(Size::Byte, register, 6, first);
+                        text.load(size, register + 1, 6, second);
+                    }
+                    text.copy(0, 2).store(Size::Byte, 6, second, 3);
+                    text.push(XOR64_REG, 0, 4, 0, 0).exit();
+                    Case::text(&text, &[])
+                        .memory(|layout| {
+                            let last = RegionSpec::writable(u64::MAX - 99, pattern(5, 200));
+                            let layout = layout.with(last);
+                            match length {
+                                Some(length) => {
+                                    layout.with(RegionSpec::writable(u64::MAX, pattern(6, length)))
+                                }
+                                None => layout,
+                            }
+                        })
+                        .check();
+                }
+            }
+        }
+    }
+}

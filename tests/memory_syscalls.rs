@@ -255,3 +255,22 @@ fn costs() {
         }
     }
 }
+
+/// A syscall that looks into the VM finds there what the one before has returned.
+#[test]
+fn what_the_next_syscall_sees() {
+    for version in SBPFVersion::ALL {
+        for name in ["sys_memcpy", "sys_memmove", "sys_memset", "sys_memcmp"] {
+            for length in [0, 16, 1 << 40] {
+                let mut text = Text::new(*version);
+                text.syscall_with("sys_log", &[1, 2, 3, 4, 5]);
+                let arguments = [MM_HEAP_START, MM_INPUT_START, length, MM_HEAP_START + 64];
+                text.syscall_with(name, &arguments);
+                text.syscall("sys_raw").exit();
+                Case::text(&text, &[])
+                    .interpreter_only("it shows no registers to syscalls")
+                    .check();
+            }
+        }
+    }
+}

@@ -232,3 +232,41 @@ fn stack_resized_under_calls() {
         }
     }
 }
+
+/// A mapping of the other kind with the same regions finds one of them by other addresses: one that reaches from
+/// area 3 into area 4.
+#[test]
+fn mappings_of_the_other_kind() {
+    for version in UNALIGNED_VERSIONS {
+        for aligned in [false, true] {
+            let beyond = (4 << 32) + 8;
+            let mut text = Text::new(version);
+            text.constant(6, beyond).constant(7, beyond - 40);
+            if !aligned {
+                text.load(Size::Double, 8, 6, 0);
+            }
+            text.load(Size::Double, 9, 7, 0);
+            text.syscall_with("sys_remap", &[u64::from(!aligned)]);
+            text.load(Size::Double, 9, 7, 0);
+            text.store(Size::Double, 7, -8, 9);
+            text.load(Size::Double, 0, 6, 0);
+            text.exit();
+            // No gaps that an aligned mapping would fill with empty regions.
+            let program = if version >= SBPFVersion::V3 {
+                1 << 32
+            } else {
+                0
+            };
+            Case::text(&text, &[])
+                .configure(|config| config.aligned_memory_mapping = aligned)
+                .memory(|layout| {
+                    let crossing = RegionSpec::writable((4 << 32) - 100, pattern(5, 300));
+                    let layout = layout.without(MM_INPUT_START).without(MM_HEAP_START);
+                    layout
+                        .with(crossing)
+                        .with(RegionSpec::writable(program, pattern(8, 16)))
+                })
+                .check();
+        }
+    }
+}

@@ -4,8 +4,8 @@
 //! memory of an `Arc` from being used again, so that the address of one that is alive is proof.
 
 use {
-    super::memory::lock,
-    crate::CompiledProgram,
+    super::{key::Choices, memory::lock},
+    crate::{CompileOptions, CompiledProgram, MemorySyscall},
     solana_sbpf::{elf::Executable, vm::ContextObject},
     std::{
         any::Any,
@@ -36,17 +36,45 @@ struct Known {
     /// Keeps the address.
     executable: AnyWeak,
     program: AnyWeak,
+    asked: Asked,
+}
+
+/// What a program was compiled with that could have made another one of it.
+#[derive(PartialEq, Eq)]
+struct Asked {
+    choices: Choices,
+    protect_branches: bool,
+    memory_syscalls: Vec<MemorySyscall>,
+}
+
+impl Asked {
+    fn of(options: &CompileOptions) -> Self {
+        Self {
+            choices: Choices::of(options),
+            protect_branches: options.protect_branches,
+            memory_syscalls: options.memory_syscalls.clone(),
+        }
+    }
+
+    fn is_of(&self, options: &CompileOptions) -> bool {
+        self.choices == Choices::of(options)
+            && self.protect_branches == options.protect_branches
+            && self.memory_syscalls == options.memory_syscalls
+    }
 }
 
 impl KnownExecutables {
-    /// What `executable` was compiled to for `target`, if that is still alive.
+    /// What `executable` was compiled to with such options, the last time for this target, if that is still alive.
     pub(super) fn get<C: ContextObject + 'static>(
         &self,
         executable: &Arc<Executable<C>>,
-        target: &Option<Triple>,
+        options: &CompileOptions,
     ) -> Option<Arc<CompiledProgram<C>>> {
         let known = lock(&self.0);
-        let known = known.by_place.get(&place(executable, target))?;
+        let known = known.by_place.get(&place(executable, &options.target))?;
+        if !known.asked.is_of(options) {
+            return None;
+        }
         known.program.upgrade()?.downcast().ok()
     }
 
@@ -54,7 +82,7 @@ impl KnownExecutables {
     pub(super) fn insert<C: ContextObject + 'static>(
         &self,
         executable: &Arc<Executable<C>>,
-        target: &Option<Triple>,
+        options: &CompileOptions,
         program: &Arc<CompiledProgram<C>>,
     ) {
         let executable_weak = Arc::downgrade(executable);
@@ -67,10 +95,11 @@ impl KnownExecutables {
             known.many = FEW.max(2 * known.by_place.len());
         }
         known.by_place.insert(
-            place(executable, target),
+            place(executable, &options.target),
             Known {
                 executable: executable_weak,
                 program,
+                asked: Asked::of(options),
             },
         );
     }

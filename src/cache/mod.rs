@@ -284,7 +284,7 @@ impl Cache {
         options: &CompileOptions,
     ) -> Option<Arc<CompiledProgram<C>>> {
         let levels = self.0.as_ref()?;
-        let program = levels.known.get(executable, &options.target)?;
+        let program = levels.known.get(executable, options)?;
         levels.counters.count(CodeOrigin::Memory);
         Some(program)
     }
@@ -297,7 +297,7 @@ impl Cache {
         program: &Arc<CompiledProgram<C>>,
     ) {
         if let Some(levels) = &self.0 {
-            levels.known.insert(executable, &options.target, program);
+            levels.known.insert(executable, options, program);
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use {
     super::*,
-    sbpf_cranelift::{CacheOptions, CodeOrigin, CompileError, CompileObserver},
+    sbpf_cranelift::{
+        CacheOptions, CodeOrigin, CompileError, CompileObserver, MemoryOperation, MemorySyscall,
+        Operation,
+    },
     std::{
         ops::ControlFlow,
         sync::{Arc, Barrier},
@@ -201,6 +204,31 @@ fn the_same_executable_is_the_same_program() {
         first.machine_code().as_ptr(),
         shared.machine_code().as_ptr()
     );
+}
+
+#[test]
+fn other_options_make_another_program() {
+    let (cache, executable) = (cache(), Arc::new(load(1)));
+    let plain = options(&cache);
+    let mut guarded = options(&cache);
+    guarded.guard_speculation = true;
+    let mut knowing = options(&cache);
+    knowing.memory_syscalls = vec![MemorySyscall {
+        name: "sol_memset_".to_string(),
+        operation: MemoryOperation {
+            operation: Operation::Fill,
+            base_cost: 10,
+            bytes_per_unit: 250,
+        },
+    }];
+    let compile =
+        |options| CompiledProgram::compile_shared(&executable, options).expect("it compiles");
+    let first = compile(&plain);
+    for other in [&guarded, &knowing] {
+        let program = compile(other);
+        assert!(!Arc::ptr_eq(&first, &program));
+        assert!(Arc::ptr_eq(&program, &compile(other)));
+    }
 }
 
 #[test]

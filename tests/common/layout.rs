@@ -100,7 +100,7 @@ pub fn pattern(seed: u8, len: usize) -> Vec<u8> {
         .map(|index| {
             let mixed = (index as u32)
                 .wrapping_mul(0x9e37_79b1)
-                .wrapping_add(u32::from(seed) << 24);
+                .wrapping_add(u32::from(seed).wrapping_mul(0x85eb_ca6b));
             (mixed ^ (mixed >> 15)) as u8
         })
         .collect()

@@ -6,8 +6,9 @@ use {
         syscalls::{SyscallResult, syscall},
     },
     solana_sbpf::{
-        memory_region::{HostBuffer, MemoryRegion},
-        program::{BuiltinFunctionDefinition, BuiltinProgram},
+        memory_region::{HostBuffer, MemoryMapping, MemoryRegion},
+        program::{BuiltinFunctionDefinition, BuiltinProgram, SBPFVersion},
+        vm::Config,
     },
 };
 
@@ -107,6 +108,20 @@ syscall!(
     }
 );
 
+syscall!(
+    /// Puts a mapping of the same regions in the place of the one that there is: an aligned one if r1 is 1.
+    Remap, "sys_remap", |context, arguments| {
+        let config = Config {
+            aligned_memory_mapping: arguments[0] == 1,
+            ..Config::default()
+        };
+        let regions = context.mapping.get_regions().to_vec();
+        // SAFETY: the regions were mapped already.
+        context.mapping = unsafe { MemoryMapping::new(regions, &config, SBPFVersion::V0)? };
+        Ok(0)
+    }
+);
+
 /// Registers the syscalls of this file.
 pub fn register(loader: &mut BuiltinProgram<TestContext>) {
     let results = [
@@ -115,6 +130,7 @@ pub fn register(loader: &mut BuiltinProgram<TestContext>) {
         Protect::register(loader, "sys_protect"),
         Unprotect::register(loader, "sys_unprotect"),
         Swap::register(loader, "sys_swap"),
+        Remap::register(loader, "sys_remap"),
     ];
     for result in results {
         result.expect("the names have distinct hashes");

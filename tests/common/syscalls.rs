@@ -194,7 +194,7 @@ fn nested(engine: Engine, text: &str, arguments: [u64; 2]) -> (u64, SyscallResul
     }
 }
 
-/// A syscall on the VM itself: logs r0 to r5 as the VM holds them, and leaves meter and result to
+/// A syscall on the VM itself: logs r0 to r5 and the result of the last syscall as the VM holds them, and leaves meter and result to
 /// the default adapter of [`Log`].
 pub struct Raw;
 
@@ -217,9 +217,10 @@ impl BuiltinFunctionDefinition<TestContext> for Raw {
         unsafe {
             vm.with_vm(|vm| {
                 let observed = format!(
-                    "registers {:x?} depth {}",
+                    "registers {:x?} depth {} result {:?}",
                     &vm.registers[0..6],
-                    vm.call_depth
+                    vm.call_depth,
+                    vm.program_result
                 );
                 let log = vm.context().log.clone();
                 log.borrow_mut().push(Event::Observed(observed));

@@ -37,6 +37,7 @@ const MAX_LIKELY_REGIONS: usize = FOUND;
 #[derive(Clone, Copy)]
 pub(crate) struct EntryMemory {
     mapping: NonNull<MemoryMapping>,
+    /// How the program's frames are laid out.
     layout: FrameLayout,
     /// Where the frames are, if compiled code relies on it.
     stack: Option<Stack>,

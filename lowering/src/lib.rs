@@ -8,8 +8,8 @@
 //! [`function`] (CLIF).
 //!
 //! Semantics are in small files by family: `alu`, `shifts`, `div`, `memory`, `atomic`, `jump`, `call`,
-//! `syscall`; what the machine adds to them in `meter`, `translation` and `exception`. Nothing here depends on `solana-sbpf`: its
-//! versions arrive as a [`dialect::Dialect`].
+//! `syscall`; what the machine adds to them in `meter`, `translation` and `exception`. Nothing here depends
+//! on `solana-sbpf`: its versions arrive as a [`dialect::Dialect`].
 #![forbid(unsafe_code)]
 
 mod access;

@@ -184,14 +184,6 @@ fn digests(programs: u64, largest: u64) -> Digests {
     })
 }
 
-/// The number in an environment variable.
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| match text.parse() {
-        Ok(number) => number,
-        Err(_) => panic!("{name} must be a number"),
-    })
-}
-
 #[test]
 fn compiled_code_and_the_interpreter_have_one_digest() {
     let programs = setting("SBPF_DIGEST_PROGRAMS", PROGRAMS);

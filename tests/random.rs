@@ -19,15 +19,6 @@ use {
 /// Programs of each version by default.
 const PROGRAMS: u64 = 800;
 
-fn setting(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} must be a number")),
-        Err(_) => default,
-    }
-}
-
 fn run(version: SBPFVersion) {
     let programs = setting("SBPF_RANDOM_PROGRAMS", PROGRAMS);
     let first = setting("SBPF_RANDOM_SEED", 1);

@@ -9,7 +9,7 @@ mod common;
 
 use {
     common::{
-        deployed::{deployed_programs, host_case},
+        deployed::{deployed_programs, host_case, own_programs},
         engine::LAZILY,
         *,
     },
@@ -21,10 +21,6 @@ use {
 
 /// Where the file header has the address of the first instruction.
 const ENTRY: std::ops::Range<usize> = 24..32;
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
-}
 
 /// A word as programs may find it in memory or in a register.
 fn word(random: &mut ChaCha8Rng) -> u64 {
@@ -94,9 +90,7 @@ fn any_function_may_be_the_first() {
     let functions = setting("SBPF_TEST_FUNCTIONS", 5) as usize;
     let seed = setting("SBPF_TEST_SEED", 1);
     let mut programs = deployed_programs();
-    if let Some(directory) = std::env::var_os("SBPF_TEST_PROGRAMS") {
-        programs.extend(upstream::shared_objects(directory.as_ref()));
-    }
+    programs.extend(own_programs());
     for (name, elf) in programs {
         let mut random = ChaCha8Rng::seed_from_u64(seed ^ elf.len() as u64);
         let case = host_case(SBPFVersion::V0, &elf);

@@ -5,8 +5,8 @@ mod common;
 use {
     common::{
         deployed::{
-            deployed_programs, host_case, host_config, inputs, marked_inputs, program_keys,
-            token_inputs, wide_constants,
+            deployed_programs, host_case, host_config, inputs, marked_inputs, own_programs,
+            program_keys, token_inputs, wide_constants,
         },
         host_syscalls::imports,
         upstream, *,
@@ -81,15 +81,11 @@ fn core_programs() {
     check_deployed(|name| name.starts_with("core_"));
 }
 
-/// Programs of your own: the files of a directory that `SBPF_TEST_PROGRAMS` names. `SBPF_TEST_INPUTS` says how
-/// many inputs each is given, beside those that all programs are.
+/// Programs of your own. `SBPF_TEST_INPUTS` says how many inputs each is given, beside those that all programs are.
 #[test]
 fn programs_of_a_directory() {
-    let Some(directory) = std::env::var_os("SBPF_TEST_PROGRAMS") else {
-        return;
-    };
-    let count = std::env::var("SBPF_TEST_INPUTS").map_or(200, |count| count.parse().unwrap());
-    for (name, elf) in upstream::shared_objects(directory.as_ref()) {
+    let count = setting("SBPF_TEST_INPUTS", 200) as usize;
+    for (name, elf) in own_programs() {
         let mut random = ChaCha8Rng::seed_from_u64(elf.len() as u64);
         let marks = wide_constants(&elf);
         let key = [7; 32];

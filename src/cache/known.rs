@@ -9,6 +9,7 @@ use {
     solana_sbpf::{elf::Executable, vm::ContextObject},
     std::{
         any::Any,
+        borrow::Cow,
         collections::HashMap,
         fmt,
         sync::{Arc, Mutex, Weak},
@@ -36,30 +37,32 @@ struct Known {
     /// Keeps the address.
     executable: AnyWeak,
     program: AnyWeak,
-    asked: Asked,
+    asked: Asked<'static>,
 }
 
 /// What a program was compiled with that could have made another one of it.
 #[derive(PartialEq, Eq)]
-struct Asked {
+struct Asked<'a> {
     choices: Choices,
     protect_branches: bool,
-    memory_syscalls: Vec<MemorySyscall>,
+    memory_syscalls: Cow<'a, [MemorySyscall]>,
 }
 
-impl Asked {
-    fn of(options: &CompileOptions) -> Self {
+impl<'a> Asked<'a> {
+    fn of(options: &'a CompileOptions) -> Self {
         Self {
             choices: Choices::of(options),
             protect_branches: options.protect_branches,
-            memory_syscalls: options.memory_syscalls.clone(),
+            memory_syscalls: Cow::Borrowed(&options.memory_syscalls),
         }
     }
 
-    fn is_of(&self, options: &CompileOptions) -> bool {
-        self.choices == Choices::of(options)
-            && self.protect_branches == options.protect_branches
-            && self.memory_syscalls == options.memory_syscalls
+    /// The same, to be kept.
+    fn into_owned(self) -> Asked<'static> {
+        Asked {
+            memory_syscalls: Cow::Owned(self.memory_syscalls.into_owned()),
+            ..self
+        }
     }
 }
 
@@ -72,7 +75,7 @@ impl KnownExecutables {
     ) -> Option<Arc<CompiledProgram<C>>> {
         let known = lock(&self.0);
         let known = known.by_place.get(&place(executable, &options.target))?;
-        if !known.asked.is_of(options) {
+        if known.asked != Asked::of(options) {
             return None;
         }
         known.program.upgrade()?.downcast().ok()
@@ -99,7 +102,7 @@ impl KnownExecutables {
             Known {
                 executable: executable_weak,
                 program,
-                asked: Asked::of(options),
+                asked: Asked::of(options).into_owned(),
             },
         );
     }

@@ -2,7 +2,10 @@
 
 use {
     super::{Case, Config, RegionSpec, SBPFVersion, host_syscalls::imports, upstream},
-    rand::{Rng, RngCore, SeedableRng, seq::IndexedRandom},
+    rand::{
+        Rng, RngCore, SeedableRng,
+        seq::{IndexedRandom, IteratorRandom},
+    },
     rand_chacha::ChaCha8Rng,
     solana_sbpf::ebpf::{LD_DW_IMM, MM_HEAP_START},
 };
@@ -140,8 +143,7 @@ pub fn marked_inputs(random: &mut ChaCha8Rng, marks: &[u64], count: usize) -> Ve
 
 /// An address: compilers compare one by four constants in a row.
 fn marked_key(random: &mut ChaCha8Rng, marks: &[u64]) -> [u8; 32] {
-    let rows: Vec<&[u64]> = marks.windows(4).collect();
-    match rows.choose(random) {
+    match marks.windows(4).choose(random) {
         Some(row) if random.random_bool(0.7) => {
             std::array::from_fn(|byte| row[byte / 8].to_le_bytes()[byte % 8])
         }
@@ -238,6 +240,13 @@ pub fn program_keys() -> Vec<[u8; 32]> {
     let mut programs = solana_program_binaries::spl_programs(&rent);
     programs.extend(solana_program_binaries::core_bpf_programs(&rent, |_| true));
     programs.iter().map(|(key, _)| key.to_bytes()).collect()
+}
+
+/// Programs of one's own: those in the directory that `SBPF_TEST_PROGRAMS` names.
+pub fn own_programs() -> Vec<(String, Vec<u8>)> {
+    std::env::var_os("SBPF_TEST_PROGRAMS").map_or(Vec::new(), |directory| {
+        upstream::shared_objects(directory.as_ref())
+    })
 }
 
 /// The programs deployed on chain, in order of their names.

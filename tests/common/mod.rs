@@ -45,6 +45,14 @@ pub use {
     text::{Size, Text},
 };
 
+/// The number in the environment variable `name`, or else `default`.
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| match text.parse() {
+        Ok(number) => number,
+        Err(_) => panic!("{name} must be a number"),
+    })
+}
+
 /// Sets what `Config` has about generated code, if this build has it.
 pub fn mitigate(config: &mut Config, sanitize: bool, noop_rate: u32) {
     #[cfg(feature = "hand-written")]

@@ -194,7 +194,8 @@ fn nested(engine: Engine, text: &str, arguments: [u64; 2]) -> (u64, SyscallResul
     }
 }
 
-/// A syscall on the VM itself: logs r0 to r5 and the result of the last syscall as the VM holds them, and leaves meter and result to
+/// A syscall on the VM itself: logs r0 to r5 and the result of the last syscall as the VM holds them, and
+/// leaves meter and result to
 /// the default adapter of [`Log`].
 pub struct Raw;
 

@@ -8,14 +8,15 @@
 //! | 8 | 4 | version of this format |
 //! | 12 | 4 | bytes of this header |
 //! | 16 | 32 | the key of the code |
-//! | 48 | 32 | BLAKE3 of the header without this field, and of the BLAKE3 of each part behind it |
-//! | 80 | 8 × 4 | bytes of code, numbers of entries, of access sites, of calls |
-//! | 112 | 8 × 5 | instructions, functions, CLIF instructions, CLIF blocks, largest frame |
-//! | 152 | 8 | what hides constants in the code |
+//! | 48 | 16 | XXH3 (128 bits) of all of the file but this field |
+//! | 64 | 8 × 4 | bytes of code, numbers of entries, of access sites, of calls |
+//! | 96 | 8 × 5 | instructions, functions, CLIF instructions, CLIF blocks, largest frame |
+//! | 136 | 8 | what hides constants in the code |
 //! | 192 | | code, entries (4 bytes each), access sites (32), calls (8) |
 //!
-//! The hash tells whether the file is whole, the key whether it is the right one. Who can write
-//! files that look like ours is kept out by their owner and mode (see the directory).
+//! The hash tells whether the file is whole, the key whether it is the right one. Only the key has to be
+//! cryptographic: programs choose what is hashed there. Who can write files that look like ours can write
+//! a hash into them, whichever it is; their owner and mode keep others out (see the directory).
 
 use {
     super::key::CodeKey,
@@ -27,17 +28,18 @@ use {
         site::{AccessSite, CallSite, Inherited, NEEDS_FRAME, RegisterSet},
     },
     std::io::{self, BufReader, Read},
+    twox_hash::XxHash3_128,
 };
 
 const MAGIC: &[u8; 8] = b"sbpfcode";
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 const HEADER: usize = 192;
 /// Bytes that are read at once.
 const BUFFER: usize = 8192;
 
 const KEY: usize = 16;
 const HASH: usize = 48;
-const NUMBERS: usize = 80;
+const NUMBERS: usize = 64;
 const NUMBER_COUNT: usize = 10;
 
 const CONSTANT_KEY: usize = NUMBERS + 8 * (NUMBER_COUNT - 1);
@@ -120,7 +122,7 @@ pub(super) fn encode(key: &CodeKey, generated: &GeneratedCode) -> Vec<u8> {
     file.extend_from_slice(&VERSION.to_le_bytes());
     file.extend_from_slice(&(HEADER as u32).to_le_bytes());
     file.extend_from_slice(key.bytes());
-    file.extend_from_slice(&[0; 32]);
+    file.extend_from_slice(&[0; NUMBERS - HASH]);
     let numbers: [u64; NUMBER_COUNT] = [
         code.len() as u64,
         entries.len() as u64,
@@ -137,16 +139,13 @@ pub(super) fn encode(key: &CodeKey, generated: &GeneratedCode) -> Vec<u8> {
         file.extend_from_slice(&number.to_le_bytes());
     }
     file.resize(HEADER, 0);
+    file.extend_from_slice(code);
+    file.extend(entries.iter().flat_map(|entry| entry.to_le_bytes()));
+    file.extend(accesses.iter().flat_map(access_site_bytes));
+    file.extend(calls.iter().flat_map(call_site_bytes));
     let mut hasher = hasher_of(&file);
-    let mut add = |part: &[u8]| {
-        hasher.update(blake3::hash(part).as_bytes());
-        file.extend_from_slice(part);
-    };
-    add(code);
-    add(&bytes_of(entries, |entry| entry.to_le_bytes()));
-    add(&bytes_of(accesses, access_site_bytes));
-    add(&bytes_of(calls, call_site_bytes));
-    let hash = *hasher.finalize().as_bytes();
+    hasher.write(file.get(HEADER..).unwrap_or_default());
+    let hash = hasher.finish_128().to_le_bytes();
     if let Some(field) = file.get_mut(HASH..NUMBERS) {
         field.copy_from_slice(&hash);
     }
@@ -228,17 +227,16 @@ fn expected_length([code, entries, accesses, calls]: [usize; 4]) -> Option<u64> 
     Some(length as u64)
 }
 
-/// A file of which all that is read is hashed: parts by themselves, which takes less time than going on
-/// in the middle of a hash.
+/// A file of which all that is read is hashed.
 struct Hashing<F> {
     /// Small parts are read together; those that are larger than the buffer go where they belong.
     file: BufReader<F>,
-    hasher: blake3::Hasher,
+    hasher: XxHash3_128,
 }
 
 impl<F: Read> Hashing<F> {
     fn new(file: F) -> Self {
-        let hasher = blake3::Hasher::new();
+        let hasher = XxHash3_128::new();
         let file = BufReader::with_capacity(BUFFER, file);
         Self { file, hasher }
     }
@@ -266,7 +264,7 @@ impl<F: Read> Hashing<F> {
     fn read(&mut self, part: &mut [u8]) -> Result<(), ReadError> {
         match self.file.read_exact(part) {
             Ok(()) => {
-                self.hasher.update(blake3::hash(part).as_bytes());
+                self.hasher.write(part);
                 Ok(())
             }
             // It was truncated meanwhile.
@@ -295,8 +293,8 @@ impl<F: Read> Hashing<F> {
     }
 
     /// The hash of all that was read.
-    fn hash(&self) -> [u8; 32] {
-        *self.hasher.finalize().as_bytes()
+    fn hash(&self) -> [u8; NUMBERS - HASH] {
+        self.hasher.finish_128().to_le_bytes()
     }
 }
 
@@ -344,16 +342,12 @@ fn check(stored: &Stored, instructions: usize) -> Result<(), Defect> {
     Ok(())
 }
 
-/// What has hashed a header without the field of the hash.
-fn hasher_of(header: &[u8]) -> blake3::Hasher {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(header.get(..HASH).unwrap_or_default());
-    hasher.update(header.get(NUMBERS..).unwrap_or_default());
+/// What has hashed the header of a file without the field of the hash.
+fn hasher_of(file: &[u8]) -> XxHash3_128 {
+    let mut hasher = XxHash3_128::new();
+    hasher.write(file.get(..HASH).unwrap_or_default());
+    hasher.write(file.get(NUMBERS..HEADER).unwrap_or_default());
     hasher
-}
-
-fn bytes_of<T, const N: usize>(things: &[T], bytes: impl Fn(&T) -> [u8; N]) -> Vec<u8> {
-    things.iter().flat_map(bytes).collect()
 }
 
 fn access_site_bytes(site: &AccessSite) -> [u8; ACCESS_SITE] {

@@ -18,7 +18,7 @@ pub(crate) struct CodeKey([u8; 32]);
 impl CodeKey {
     /// The key of the code that `program` is compiled to.
     pub(crate) fn of(program: &Program<'_>, options: &CompileOptions, machine: &Machine) -> Self {
-        let mut key = Builder(blake3::Hasher::new());
+        let mut key = Builder(Vec::new());
         key.text(env!("CARGO_PKG_VERSION"));
         key.text(sbpf_lowering::VERSION);
         key.text(sbpf_runtime::VERSION);
@@ -27,7 +27,7 @@ impl CodeKey {
         key.bytes(machine.description());
         key.options(options);
         key.program(program);
-        Self(*key.0.finalize().as_bytes())
+        Self(*blake3::hash(&key.0).as_bytes())
     }
 
     /// The hash.
@@ -49,8 +49,7 @@ impl fmt::Debug for CodeKey {
     }
 }
 
-/// From so many bytes on, a hash of their own takes less time than going on in the middle of one: many
-/// chunks at a time are hashed only where a multiple of as many lies before them.
+/// From so many bytes on, a hash of their own takes less time than copying them.
 const LONG: usize = 4096;
 
 /// The options that shape code otherwise than through the machine.
@@ -85,20 +84,21 @@ impl Choices {
     }
 }
 
-/// Hashes what it is given, with the length of whatever has no fixed one.
-struct Builder(blake3::Hasher);
+/// What is hashed, with the length of whatever has no fixed one. It is collected first, since many chunks are
+/// hashed at once only where they follow each other in memory.
+struct Builder(Vec<u8>);
 
 impl Builder {
     fn number(&mut self, number: u64) {
-        self.0.update(&number.to_le_bytes());
+        self.0.extend_from_slice(&number.to_le_bytes());
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         if bytes.len() < LONG {
-            self.0.update(bytes);
+            self.0.extend_from_slice(bytes);
         } else {
-            self.0.update(blake3::hash(bytes).as_bytes());
+            self.0.extend_from_slice(blake3::hash(bytes).as_bytes());
         }
     }
 

@@ -108,7 +108,7 @@ fn undefined_symbols(elf: &[u8]) -> Vec<String> {
 }
 
 /// A syscall that does nothing.
-struct MockSyscall;
+pub(crate) struct MockSyscall;
 
 impl BuiltinFunctionDefinition<BenchContext> for MockSyscall {
     type Error = Box<dyn std::error::Error>;

@@ -5,11 +5,9 @@ mod deployed;
 mod host;
 mod ready;
 mod runs;
+mod table;
 
-use {
-    comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN},
-    std::time::Duration,
-};
+use std::time::Duration;
 
 fn main() {
     // Cargo adds an option of its own.
@@ -20,17 +18,6 @@ fn main() {
     if filter.is_none() {
         runs::print();
     }
-}
-
-/// A table for a document, with figures in all columns but the first.
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
-    table.set_header(header.iter().copied());
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }
 
 /// The median of an odd number of times.

@@ -21,7 +21,7 @@ const COMPILATIONS: usize = 3;
 
 /// Prints the table of all programs that have `filter` in their name.
 pub(crate) fn print(filter: Option<&str>) {
-    let mut table = table(&[
+    let mut table = table::new(&[
         "program",
         "instructions",
         "hand-written compile",

@@ -109,7 +109,7 @@ fn print_table(name: &str, budget: u64, runs: &[u64], load: Load<'_>) {
     }
     header.push("a run at the end".to_string());
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut table = table(&header);
+    let mut table = table::new(&header);
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let store = Cache::in_directory(folder.path());
     drop(TieredProgram::new(&load(), Policy::Eager, &options(&store)));

@@ -116,6 +116,10 @@ syscall!(
             ..Config::default()
         };
         let regions = context.mapping.get_regions().to_vec();
+        // It would have an empty region for each 4 GiB before one.
+        if regions.iter().any(|region| region.vm_addr_range().start >> 32 > 16) {
+            return Err("too far".into());
+        }
         // SAFETY: the regions were mapped already.
         context.mapping = unsafe { MemoryMapping::new(regions, &config, SBPFVersion::V0)? };
         Ok(0)

@@ -55,7 +55,11 @@ fn run(input: &[u8]) -> Result<Observation, Divergence> {
     let layout = layout(random, &case);
     let places = layout.regions.iter();
     let places: Vec<(u64, u64)> = places
-        .map(|region| (region.address, region.contents.len() as u64))
+        .map(|region| {
+            let has_gaps = region.gap_size != 0;
+            let bytes = region.contents.len() as u64;
+            (region.address, bytes << u32::from(has_gaps))
+        })
         .collect();
     let (text, functions) = program(random, version, &places);
     let functions: Vec<_> = functions
@@ -93,6 +97,9 @@ fn layout(random: &mut dyn RngCore, case: &Case) -> Layout {
         layout = layout.with(region.misaligned(random.random_range(0..8)));
         address += len as u64 + pick(random, &[0, 0, 1, 4, 100]);
     }
+    if random.random_range(0..3) == 0 {
+        make_strange(random, &mut layout.regions, is_aligned);
+    }
     for region in &mut layout.regions {
         region.reserve = pick(random, &[0, 8, 300, 600]);
         region.payload = (random.random_range(0..3) != 0).then_some(random.random_range(0..2));
@@ -103,7 +110,35 @@ fn layout(random: &mut dyn RngCore, case: &Case) -> Layout {
         .with_handler(pick(random, &HANDLERS))
 }
 
-/// A program over regions at `places` (starts and lengths), with the pcs of its functions.
+/// Makes the last region one that no host has today, or puts one behind it.
+fn make_strange(random: &mut dyn RngCore, regions: &mut Vec<RegionSpec>, is_aligned: bool) {
+    // An aligned mapping has one region in each area of 4 GiB.
+    let boundary = 5 << 32;
+    let Some(last) = regions.last_mut() else {
+        return;
+    };
+    match random.random_range(0..4) {
+        0 => last.gap_size = pick(random, &[8, 64, 256]),
+        1 => {
+            let below = pick(random, &[1, 8, 31, 64, 100]);
+            let len = below + pick(random, &[0, 1, 8, 40, 300]);
+            last.address = boundary - below;
+            last.contents = pattern(9, len as usize);
+        }
+        2 => {
+            let address = boundary + pick(random, &[0, 1, 8]);
+            regions.push(RegionSpec::writable(address, pattern(10, 64)));
+        }
+        _ if is_aligned => last.address += pick(random, &[1, 64, 4096]),
+        _ => {
+            let address = u64::MAX - pick(random, &[0, 7, 63, 99]);
+            let len = pick(random, &[1, 8, 64, 200]);
+            regions.push(RegionSpec::writable(address, pattern(11, len)));
+        }
+    }
+}
+
+/// A program over regions at `places` (starts, and lengths with gaps), with the pcs of its functions.
 fn program(
     random: &mut dyn RngCore,
     version: SBPFVersion,
@@ -163,8 +198,8 @@ fn edge(random: &mut dyn RngCore, places: &[(u64, u64)]) -> u64 {
     let (start, len) = pick(random, places);
     let place = match random.random_range(0..3) {
         0 => start,
-        1 => start + len,
-        _ => start + random.random_range(0..=len),
+        1 => start.wrapping_add(len),
+        _ => start.wrapping_add(random.random_range(0..=len)),
     };
     place.wrapping_add_signed(random.random_range(-16..=8))
 }
@@ -194,7 +229,7 @@ fn change(random: &mut dyn RngCore, text: &mut Text, places: &[(u64, u64)]) {
     let (start, len) = pick(random, places);
     let other = pick(random, places).0;
     let near = len.saturating_add_signed(random.random_range(-40..=40));
-    let (name, arguments) = match random.random_range(0..8) {
+    let (name, arguments) = match random.random_range(0..9) {
         0 | 1 => ("sys_resize", vec![start, near]),
         2 => {
             let offset = random.random_range(0..64);
@@ -205,6 +240,7 @@ fn change(random: &mut dyn RngCore, text: &mut Text, places: &[(u64, u64)]) {
         4 => ("sys_protect", vec![start]),
         5 => ("sys_unprotect", vec![start]),
         6 => ("sys_swap", vec![start, other]),
+        7 => ("sys_remap", vec![random.random_range(0..2)]),
         _ => ("sys_sum", vec![edge(random, places), near.min(64)]),
     };
     // Syscalls that fail end the program; most have to go on.

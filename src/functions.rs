@@ -13,10 +13,11 @@ use {
         Comments,
         function::{Analysis, FunctionName, Sites},
     },
+    std::cmp::Reverse,
 };
 
 /// Functions in a batch: enough of them to keep threads busy.
-const BATCH: usize = 64;
+const BATCH: usize = 24;
 
 /// A function on its way through Cranelift.
 pub(crate) struct InProgress {
@@ -65,12 +66,18 @@ pub(crate) fn compile_all(
         }
         return Ok(lowering.sites);
     };
-    let mut lowered = Vec::new();
+    let mut lowered: Vec<InProgress> = Vec::new();
+    // Memory that was used before takes no time to be had.
+    let mut unused: Vec<Context> = Vec::new();
     // One more turn, with nothing to lower, compiles the last batch.
     for batch in names.chunks(BATCH).chain(std::iter::once(&[][..])) {
         let (compiled, next) = pool.join(
             || {
-                lowered.par_iter_mut().try_for_each(|function| {
+                let mut largest_first: Vec<&mut InProgress> = lowered.iter_mut().collect();
+                largest_first.sort_by_key(|function| Reverse(function.clif_instructions));
+                // One at a time, as none takes as long as another.
+                let functions = largest_first.into_par_iter().with_max_len(1);
+                functions.try_for_each(|function| {
                     let InProgress { name, context, .. } = function;
                     compile(analysis, *name, isa, context)
                 })
@@ -78,12 +85,13 @@ pub(crate) fn compile_all(
             || {
                 let functions = batch.iter();
                 functions
-                    .map(|name| lowering.lower(*name, Context::new()))
+                    .map(|name| lowering.lower(*name, unused.pop().unwrap_or_else(Context::new)))
                     .collect::<Vec<_>>()
             },
         );
         compiled?;
         lowered.iter().try_for_each(&mut consume)?;
+        unused.extend(lowered.into_iter().map(|function| function.context));
         lowered = next;
     }
     Ok(lowering.sites)

@@ -16,8 +16,8 @@ use {
     std::cmp::Reverse,
 };
 
-/// Functions in a batch: enough of them to keep threads busy.
-const BATCH: usize = 24;
+/// Functions in a batch for each thread: enough of them to keep it busy.
+const BATCH: usize = 12;
 
 /// A function on its way through Cranelift.
 pub(crate) struct InProgress {
@@ -69,8 +69,9 @@ pub(crate) fn compile_all(
     let mut lowered: Vec<InProgress> = Vec::new();
     // Memory that was used before takes no time to be had.
     let mut unused: Vec<Context> = Vec::new();
+    let length = BATCH.saturating_mul(threads);
     // One more turn, with nothing to lower, compiles the last batch.
-    for batch in names.chunks(BATCH).chain(std::iter::once(&[][..])) {
+    for batch in names.chunks(length).chain(std::iter::once(&[][..])) {
         let (compiled, next) = pool.join(
             || {
                 let mut largest_first: Vec<&mut InProgress> = lowered.iter_mut().collect();

@@ -25,8 +25,8 @@ pub(crate) struct Shape {
     /// Its name in the table.
     pub(crate) name: &'static str,
     version: SBPFVersion,
-    /// Which instructions are in the registry of functions.
-    functions: Functions,
+    /// Whether each instruction is in the registry of functions, for `callx` to call.
+    all_are_functions: bool,
     /// Appends a little more of it.
     grow: fn(&mut Growing),
 }
@@ -68,13 +68,6 @@ impl DerefMut for Growing {
     fn deref_mut(&mut self) -> &mut Text {
         &mut self.text
     }
-}
-
-/// Which instructions a `callx` may call.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Functions {
-    None,
-    All,
 }
 
 /// All of them. The first three are those of upstream's bench of its JIT.
@@ -172,22 +165,18 @@ pub(crate) const SHAPES: &[Shape] = &[
         text.push(JEQ64_IMM, (left % 10) as u8, 0, left as i16, 3);
     }),
     Shape {
-        name: "each instruction a function that callx may call",
-        functions: Functions::All,
-        ..v0(|text| {
+        all_are_functions: true,
+        ..v0("each instruction a function that callx may call", |text| {
             text.push(ADD64_REG, 1, 2, 0, 0);
             text.callx(1);
         })
     },
-    Shape {
-        name: "V0: stores to the frame and elsewhere",
-        ..v0(|text| {
-            let offset = -8 * text.random.random_range(1..=512);
-            let register = text.any_register();
-            text.store(Size::Double, 10, offset, register);
-            text.store(Size::Double, register, offset, 2);
-        })
-    },
+    v0("V0: stores to the frame and elsewhere", |text| {
+        let offset = -8 * text.random.random_range(1..=512);
+        let register = text.any_register();
+        text.store(Size::Double, 10, offset, register);
+        text.store(Size::Double, register, offset, 2);
+    }),
 ];
 
 /// A syscall that does nothing.
@@ -197,15 +186,15 @@ const fn v3(name: &'static str, grow: fn(&mut Growing)) -> Shape {
     Shape {
         name,
         version: SBPFVersion::V3,
-        functions: Functions::None,
+        all_are_functions: false,
         grow,
     }
 }
 
-const fn v0(grow: fn(&mut Growing)) -> Shape {
+const fn v0(name: &'static str, grow: fn(&mut Growing)) -> Shape {
     Shape {
         version: SBPFVersion::V0,
-        ..v3("", grow)
+        ..v3(name, grow)
     }
 }
 
@@ -227,7 +216,7 @@ impl Shape {
         text.bytes.truncate(INSN_SIZE * (slots - 1));
         text.exit();
         let mut registry = FunctionRegistry::default();
-        if self.functions == Functions::All {
+        if self.all_are_functions {
             for pc in 0..text.pc() {
                 registry.register_function(pc as u32, b"".as_slice(), pc)?;
             }

@@ -143,7 +143,8 @@ pub(super) fn encode(key: &CodeKey, generated: &GeneratedCode) -> Vec<u8> {
     file.extend(entries.iter().flat_map(|entry| entry.to_le_bytes()));
     file.extend(accesses.iter().flat_map(access_site_bytes));
     file.extend(calls.iter().flat_map(call_site_bytes));
-    let mut hasher = hasher_of(&file);
+    let mut hasher = XxHash3_128::new();
+    hash_header(&mut hasher, &file);
     hasher.write(file.get(HEADER..).unwrap_or_default());
     let hash = hasher.finish_128().to_le_bytes();
     if let Some(field) = file.get_mut(HASH..NUMBERS) {
@@ -257,7 +258,7 @@ impl<F: Read> Hashing<F> {
         if number32(&header[12..KEY]) as usize != HEADER {
             return Err(Defect::Field("header").into());
         }
-        self.hasher = hasher_of(&header);
+        hash_header(&mut self.hasher, &header);
         Ok(header)
     }
 
@@ -342,12 +343,10 @@ fn check(stored: &Stored, instructions: usize) -> Result<(), Defect> {
     Ok(())
 }
 
-/// What has hashed the header of a file without the field of the hash.
-fn hasher_of(file: &[u8]) -> XxHash3_128 {
-    let mut hasher = XxHash3_128::new();
+/// Hashes the header of a file without the field of the hash.
+fn hash_header(hasher: &mut XxHash3_128, file: &[u8]) {
     hasher.write(file.get(..HASH).unwrap_or_default());
     hasher.write(file.get(NUMBERS..HEADER).unwrap_or_default());
-    hasher
 }
 
 fn access_site_bytes(site: &AccessSite) -> [u8; ACCESS_SITE] {
